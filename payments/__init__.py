@@ -1,0 +1,1 @@
+"""Whether the money came, or went back."""
