@@ -212,8 +212,8 @@ TIME_ZONE = env("TIME_ZONE", "Asia/Shanghai")
 # The API
 
 REST_FRAMEWORK = {
-    "DEFAULT_RENDERER_CLASSES": ["backend.api.JsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["backend.api.JsonParser"],
+    # The renderer and the parser are on backend.api.ApiView, which DRF's own defaults can't import.
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
