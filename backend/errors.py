@@ -36,3 +36,28 @@ class DomainError(Exception):
             self.message = message
         self.detail = dict(detail) if detail is not None else None
         self.fields = dict(fields) if fields is not None else None
+
+
+class NotFound(DomainError):
+    code = "not_found"
+    status = 404
+    message = _("There is nothing here.")
+
+
+class BadCursor(DomainError):
+    code = "bad_cursor"
+    status = 400
+    message = _("This cursor is not one of ours. Start from the first page.")
+
+
+class KeyReused(DomainError):
+    """A key that stands for one request was sent with another."""
+
+    code = "idempotency_key_reused"
+    message = _("This Idempotency-Key was used for something else.")
+
+
+class TooLarge(DomainError):
+    code = "too_large"
+    status = 413
+    message = _("That is more than we take at once.")

@@ -52,14 +52,15 @@ class Gateway(WechatpyPay):  # type: ignore[misc]
 
         Raises: Refused when the certificate can't be used.
         """
+        mine = self.credentials
+        if self.API_BASE_URL.startswith("https:") and not (mine.cert_pem and mine.key_pem):
+            raise Refused("CERT_ERROR", "the account has no certificate")
         try:
-            session = http.session_for(
-                self.API_BASE_URL, self.credentials.cert_pem, self.credentials.key_pem
-            )
+            session = http.session_for(self.API_BASE_URL, mine.cert_pem, mine.key_pem)
         except http.BadCertificate as error:
             reason = str(error)
         else:
-            twin = Gateway(self.credentials)
+            twin = Gateway(mine)
             twin._http = session
             return twin
         raise Refused("CERT_ERROR", f"the certificate can't be used: {reason}")
@@ -69,18 +70,24 @@ class Gateway(WechatpyPay):  # type: ignore[misc]
 
         Raises: Refused and Retry as WeChat says; `doubt` when nobody can say what happened.
         """
+        turned_away = False
         try:
             return send()
         except WeChatError:
             raise
         except Doubt as error:
             reason = str(error)
-        except WeChatPayException as error:  # an HTTP status that is no answer
-            reason = f"HTTP {error.response.status_code}"
+        except WeChatPayException as error:
+            status = error.response.status_code
+            reason = f"HTTP {status}"
+            if 400 <= status < 500 and status not in (408, 429):
+                turned_away = True  # at the door: a certificate not shown, an address not there
         except (*http.NO_ANSWER, ValueError, LookupError, AttributeError) as error:
             # Only the kind: its text may carry addresses, and wechatpy's kinds are not to be known.
             reason = type(error).__name__
         # Outside the handlers, so that no traceback drags the request along.
+        if turned_away:
+            raise Refused("turned_away", reason)
         raise Unknown(reason) if doubt is Unknown else Retry("no_answer", reason)
 
     def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> Answer:
