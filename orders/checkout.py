@@ -1,0 +1,402 @@
+"""Agreeing on a price, and placing what was agreed."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from backend.api import KeyReused, NotFound
+from backend.errors import DomainError
+from backend.money import Fen
+from backend.numbers import new_number
+from coupons import wallet
+from coupons.models import Coupon
+from orders import basket, lifecycle, pricing
+from orders.models import (
+    MAX_LINES,
+    Order,
+    OrderEvent,
+    OrderLine,
+    Purchase,
+    PurchaseStatus,
+    Reduction,
+)
+from shop import stock
+from shop.cart import take_out
+from shop.models import Address, Customer, Merchant
+
+
+class PriceChanged(DomainError):
+    code = "price_changed"
+    message = _("The price has changed. Please look at it again.")
+
+
+class NotForSale(DomainError):
+    code = "not_for_sale"
+    message = _("Some of this is no longer for sale.")
+
+
+class StoreClosed(DomainError):
+    code = "store_closed"
+    message = _("The store takes no orders at the moment.")
+
+
+class OverLimit(DomainError):
+    code = "over_limit"
+    message = _("That is more than one order may have.")
+
+
+class AddressNeeded(DomainError):
+    code = "address_needed"
+    status = 422
+    message = _("Please choose where it should be sent.")
+
+
+class NoReturnNotAccepted(DomainError):
+    code = "no_return_not_accepted"
+    status = 422
+    message = _("Some of this can't be returned without a reason. Please agree to that first.")
+
+
+class NothingToBuy(DomainError):
+    code = "nothing_to_buy"
+    status = 422
+    message = _("There is nothing to buy.")
+
+
+class CouponsDontCombine(DomainError):
+    code = "coupons_dont_combine"
+    status = 422
+    message = _("Only one of these coupons can be used at a time.")
+
+
+_REFUSALS: Final[dict[str, type[DomainError]]] = {
+    error.code: error for error in (NotForSale, stock.OutOfStock, StoreClosed, OverLimit)
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a shopper asks to be priced: items, delivery, coupons (None: the best there are)."""
+
+    items: Sequence[basket.Item]
+    delivery: Mapping[str, Any] | None = None
+    coupons: Sequence[int] | None = None
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A quote with where it goes: what the confirm page shows, and what `place` writes down."""
+
+    quote: pricing.Quote
+    address: Address | None
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Placing:
+    """What a shopper agreed to, besides the basket."""
+
+    payable: Fen
+    remarks: Mapping[int, str] = field(default_factory=dict)
+    accepts_no_return: frozenset[int] = frozenset()
+    source: Mapping[str, str] = field(default_factory=dict)
+    from_cart: bool = False
+
+
+def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
+    """What this basket costs this customer now. Reads only; four queries, however many lines.
+
+    Raises: NotFound for an address or coupon that isn't theirs; CouponsDontCombine.
+    """
+    merchant = customer.merchant
+    wishes, problems = basket.gather(merchant.pk, wanted.items, at)
+    coupons = wallet.usable(merchant.pk, customer.pk, at)
+    if wanted.coupons is not None:
+        _check_coupons(customer, wanted.coupons, coupons)
+    address = _address(customer, wanted.delivery or {})
+    quote = pricing.quote(
+        wishes,
+        [pricing.Voucher(c.pk, c.name, c.kind, c.terms) for c in coupons],
+        freight_rule(merchant) if address is not None else None,
+        coupons=wanted.coupons,
+        problems=problems,
+    )
+    return Priced(quote, address, () if address is not None else ("address",))
+
+
+def freight_rule(merchant: Merchant) -> pricing.FreightRule:
+    """The merchant's flat freight."""
+    return pricing.FreightRule(
+        fee=merchant.freight_fen,
+        free_over=merchant.freight_free_over_fen,
+        reads_before_coupons=merchant.freight_free_over_reads
+        == Merchant.FreeOverReads.BEFORE_COUPONS,
+        per_order=merchant.freight_scope == Merchant.FreightScope.ORDER,
+    )
+
+
+def _check_coupons(customer: Customer, asked: Sequence[int], usable: Sequence[Coupon]) -> None:
+    """Coupons named by the client are the customer's own, and go together."""
+    if len(set(asked)) > 1:
+        raise CouponsDontCombine
+    unknown = set(asked) - {coupon.pk for coupon in usable}
+    if not unknown:
+        return
+    own = Coupon.objects.filter(
+        pk__in=unknown, merchant_id=customer.merchant_id, customer_id=customer.pk
+    )
+    if own.count() < len(unknown):
+        raise NotFound(f"coupons {sorted(unknown)}")
+    raise wallet.CouponUnavailable(detail={"coupon": min(unknown)})
+
+
+def _address(customer: Customer, delivery: Mapping[str, Any]) -> Address | None:
+    """The named address, else the default one, else none.
+
+    Raises: NotFound for one that isn't the customer's.
+    """
+    own = Address.objects.filter(merchant_id=customer.merchant_id, customer_id=customer.pk)
+    if (pk := delivery.get("address")) is None:
+        return own.filter(is_default=True).first()
+    address = own.filter(pk=pk).first()
+    if address is None:
+        raise NotFound(f"address {pk}")
+    return address
+
+
+def fingerprint(body: Mapping[str, Any]) -> str:
+    """The same for the same request, so that a reused key can be told from a repeated call."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def placed(customer: Customer, key: str, request_hash: str) -> Purchase | None:
+    """The purchase this key made before.
+
+    Raises: KeyReused when the request was another.
+    """
+    first = Purchase.objects.filter(
+        merchant_id=customer.merchant_id, customer_id=customer.pk, idempotency_key=key
+    ).first()
+    if first is not None and first.request_hash != request_hash:
+        raise KeyReused
+    return first
+
+
+def place_order(
+    customer: Customer, wanted: Wanted, placing: Placing, *, key: str | None, request_hash: str
+) -> tuple[Purchase, bool]:
+    """Place what the shopper agreed to, all of it or nothing; say whether it is new.
+
+    Stock and coupons are held with it. A payable of zero is paid as it is placed.
+
+    Locks: the new rows, the coupon, then the stock, by id.
+    Raises: PriceChanged with the new `Priced`; OutOfStock, NotForSale, StoreClosed, OverLimit with
+        the lines; AddressNeeded, NoReturnNotAccepted, NothingToBuy, CouponUnavailable, KeyReused.
+    """
+    key = key or secrets.token_urlsafe(24)
+    first = placed(customer, key, request_hash)
+    if first is not None:
+        return first, False
+    at = timezone.now()
+    priced = price(customer, wanted, at=at)
+    _refuse(priced, wanted, placing)
+    try:
+        with transaction.atomic():
+            purchase = _write(customer, priced, placing, key, request_hash, at)
+            if placing.from_cart:
+                take_out(customer, _bought(priced.quote))
+            wallet.hold(
+                merchant=customer.merchant_id,
+                customer=customer.pk,
+                saved=priced.quote.saved,
+                reference=purchase.number,
+                at=at,
+            )
+            takes = [
+                stock.Take(line.wish.offered.stock, line.wish.quantity)
+                for part in priced.quote.parts
+                for line in part.lines
+            ]
+            stock.hold(customer.merchant_id, takes, reference=purchase.number)
+            if not purchase.payable_fen:
+                lifecycle.pay(purchase.pk, lifecycle.Trade(None, "free"), at=at)
+                purchase.status, purchase.paid_at = PurchaseStatus.PAID, at
+    except IntegrityError:
+        first = placed(customer, key, request_hash)
+        if first is None:
+            raise
+        return first, False
+    except stock.OutOfStock as error:
+        # Someone was faster between the quote and the shelf: name the lines, not our rows.
+        raise stock.OutOfStock(
+            error.note, detail={"lines": _short_lines(priced.quote, error)}
+        ) from error
+    return purchase, True
+
+
+def _refuse(priced: Priced, wanted: Wanted, placing: Placing) -> None:
+    """Everything that must hold before a purchase is written down."""
+    quote = priced.quote
+    if quote.problems:
+        lines = [
+            {"sku": p.sku, "store": p.store, "reason": p.reason, "available": p.available}
+            for p in quote.problems
+        ]
+        raise _REFUSALS[quote.problems[0].reason](detail={"lines": lines})
+    lines_count = sum(len(part.lines) for part in quote.parts)
+    if not lines_count:
+        raise NothingToBuy
+    if lines_count > MAX_LINES:
+        raise OverLimit(detail={"lines": MAX_LINES})
+    if "address" in priced.needs:
+        raise AddressNeeded
+    strict = {
+        line.wish.offered.sku
+        for part in quote.parts
+        for line in part.lines
+        if not line.wish.offered.no_reason_return
+    }
+    if missing := strict - placing.accepts_no_return:
+        raise NoReturnNotAccepted(detail={"skus": sorted(missing)})
+    if wanted.coupons is not None and (lost := set(wanted.coupons) - set(quote.saved)):
+        raise wallet.CouponUnavailable(detail={"coupon": min(lost)})
+    if quote.payable != placing.payable:
+        raise PriceChanged(detail={"priced": priced})
+
+
+def _bought(quote: pricing.Quote) -> Iterable[tuple[int, int, int]]:
+    for part in quote.parts:
+        for line in part.lines:
+            yield line.wish.offered.sku, part.store, line.wish.quantity
+
+
+def _short_lines(quote: pricing.Quote, error: stock.OutOfStock) -> list[dict[str, Any]]:
+    short = set((error.detail or {}).get("stocks", []))
+    return [
+        {
+            "sku": line.wish.offered.sku,
+            "store": part.store,
+            "reason": "out_of_stock",
+            "available": None,
+        }
+        for part in quote.parts
+        for line in part.lines
+        if line.wish.offered.stock in short
+    ]
+
+
+def _write(
+    customer: Customer,
+    priced: Priced,
+    placing: Placing,
+    key: str,
+    request_hash: str,
+    at: dt.datetime,
+) -> Purchase:
+    """The purchase with its orders, lines, shares of discounts and first events."""
+    quote, merchant_id, address = priced.quote, customer.merchant_id, priced.address
+    purchase = Purchase.objects.create(
+        merchant_id=merchant_id,
+        number=new_number(),
+        customer=customer,
+        delivery={"kind": "express"},
+        source=dict(placing.source),
+        idempotency_key=key,
+        request_hash=request_hash,
+        created_at=at,
+        expires_at=at + dt.timedelta(minutes=customer.merchant.pay_minutes),
+        goods_fen=quote.goods,
+        freight_fen=quote.freight,
+        discount_fen=quote.discount,
+        payable_fen=quote.payable,
+    )
+    receiver = _receiver(address)
+    orders = Order.objects.bulk_create(
+        Order(
+            merchant_id=merchant_id,
+            number=new_number(),
+            purchase=purchase,
+            customer=customer,
+            store_id=part.store,
+            remark=placing.remarks.get(part.store, ""),
+            created_at=at,
+            goods_fen=part.goods,
+            freight_fen=part.freight,
+            discount_fen=part.discount,
+            payable_fen=part.payable,
+            **receiver,
+        )
+        for part in quote.parts
+    )
+    pairs = [
+        (order, line)
+        for order, part in zip(orders, quote.parts, strict=True)
+        for line in part.lines
+    ]
+    lines = OrderLine.objects.bulk_create(_line(order, line) for order, line in pairs)
+    Reduction.objects.bulk_create(
+        Reduction(
+            merchant_id=merchant_id,
+            order=order,
+            line=row,
+            kind=share.voucher.kind,
+            coupon_id=share.voucher.id,
+            name=share.voucher.name,
+            amount_fen=share.amount,
+            merchant_fen=share.amount,
+        )
+        for (order, line), row in zip(pairs, lines, strict=True)
+        for share in line.shares
+    )
+    OrderEvent.objects.bulk_create(
+        OrderEvent(
+            merchant_id=merchant_id, order=order, event=lifecycle.Event.PLACE, by="shopper", at=at
+        )
+        for order in orders
+    )
+    return purchase
+
+
+def _line(order: Order, line: pricing.Line) -> OrderLine:
+    offered = line.wish.offered
+    return OrderLine(
+        merchant_id=order.merchant_id,
+        order=order,
+        sku_id=offered.sku,
+        stock_id=offered.stock,
+        product_id=offered.product,
+        sku_code=offered.sku_code,
+        name=offered.name,
+        picture=offered.picture,
+        specs=list(offered.specs),
+        weight_g=offered.weight_g,
+        list_price_fen=offered.list_price,
+        unit_price_fen=offered.unit_price,
+        quantity=line.wish.quantity,
+        goods_fen=line.wish.goods,
+        discount_fen=line.discount,
+        payable_fen=line.payable,
+        no_reason_return=offered.no_reason_return,
+        source=dict(line.wish.source),
+    )
+
+
+def _receiver(address: Address | None) -> dict[str, str]:
+    if address is None:
+        return {}
+    return {
+        "receiver": address.receiver,
+        "receiver_phone": address.phone,
+        "receiver_region": f"{address.province} {address.city} {address.district}",
+        "receiver_detail": address.detail,
+    }

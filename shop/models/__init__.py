@@ -1,0 +1,65 @@
+"""What is sold, by whom and to whom."""
+
+from shop.models.catalogue import (
+    Banner,
+    Category,
+    HomeSection,
+    Notice,
+    Product,
+    Sku,
+    Stock,
+    StockMovement,
+)
+from shop.models.customers import (
+    Address,
+    CartAddition,
+    CartLine,
+    Consent,
+    Customer,
+    Favourite,
+    Identity,
+    RecentView,
+    SearchQuery,
+    SignIn,
+    Upload,
+)
+from shop.models.merchants import (
+    LegalDocument,
+    Merchant,
+    MiniProgram,
+    Owned,
+    PayAccount,
+    Staff,
+    Store,
+)
+from shop.models.regions import Region
+
+__all__ = [
+    "Address",
+    "Banner",
+    "CartAddition",
+    "CartLine",
+    "Category",
+    "Consent",
+    "Customer",
+    "Favourite",
+    "HomeSection",
+    "Identity",
+    "LegalDocument",
+    "Merchant",
+    "MiniProgram",
+    "Notice",
+    "Owned",
+    "PayAccount",
+    "Product",
+    "RecentView",
+    "Region",
+    "SearchQuery",
+    "SignIn",
+    "Sku",
+    "Staff",
+    "Stock",
+    "StockMovement",
+    "Store",
+    "Upload",
+]
