@@ -1,15 +1,23 @@
 """The task queue, and the one place where the clock's work is listed."""
 
+import logging
 import os
+import time
 from typing import Any
 
-from celery import Celery
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 
 from django.conf import settings
+from django.db import transaction
 
-# name: {"task": dotted name, "schedule": seconds or crontab}
+from backend import health, logs, metrics
+
+log = logging.getLogger(__name__)
+
+# name: {"task": dotted name, "schedule": seconds or crontab}. Every entry is a sweep that looks for
+# rows past a deadline, so one that was missed or came twice changes nothing.
 SCHEDULE: dict[str, dict[str, Any]] = {}
 
 
@@ -27,20 +35,72 @@ app.conf.update(
     broker_url=broker_url(settings.REDIS_URL),
     broker_connection_retry_on_startup=True,
     broker_transport_options={
+        # A task that a killed worker held comes back after this long; its sweep is sooner.
         "visibility_timeout": 600,
         "socket_timeout": 3,
-        "socket_connect_timeout": 2,
+        "socket_connect_timeout": 1,
+        # What can't be queued now is found by its sweep: an answer never waits for the broker.
+        "max_retries": 0,
+        "interval_start": 0,
+        "connect_retries_timeout": 1,
     },
+    task_publish_retry=False,
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_publish_retry=False,
-    task_time_limit=120,
     task_soft_time_limit=90,
+    task_time_limit=120,
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
     timezone=settings.TIME_ZONE,
     enable_utc=True,
+    # The base scheduler keeps nothing on disk: a restart only begins its periods anew.
+    beat_scheduler="celery.beat:Scheduler",
     beat_schedule=SCHEDULE,
 )
 app.autodiscover_tasks()
+
+
+def queue(task: Any, *args: Any) -> None:
+    """Queue a task when this transaction commits. Without a broker nothing is lost: a sweep finds it."""
+
+    def send() -> None:
+        try:
+            task.delay(*args)
+        except (OSError, app.connection_for_write().recoverable_connection_errors) as error:
+            log.warning("%s was not queued: %s", task.name, type(error).__name__)
+
+    transaction.on_commit(send)
+
+
+@signals.before_task_publish.connect
+def _send_request_id(headers: dict[str, Any], **_: Any) -> None:
+    headers["request_id"] = logs.request_id.get()
+    headers["published_at"] = time.time()
+
+
+@signals.task_prerun.connect
+def _take_request_id(task: Any, **_: Any) -> None:
+    logs.request_id.set(getattr(task.request, "request_id", None) or task.request.id or "")
+    task.request.started = time.perf_counter()
+
+
+@signals.task_postrun.connect
+def _count_task(task: Any, state: str | None, **_: Any) -> None:
+    started = getattr(task.request, "started", None)
+    seconds = time.perf_counter() - started if started else 0.0
+    outcome = {"SUCCESS": "done", "RETRY": "retried"}.get(state or "", "failed")
+    metrics.task_ended(task.name, outcome, seconds)
+    logs.request_id.set("")
+
+
+@signals.worker_ready.connect
+@signals.heartbeat_sent.connect
+def _worker_lives(**_: Any) -> None:
+    health.worker_lives()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**_: Any) -> None:
+    """Django has set up logging; Celery's own would replace it."""

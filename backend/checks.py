@@ -9,6 +9,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+from django.core.exceptions import ImproperlyConfigured
+
+from backend import embedded
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", ""}  # noqa: S104
 WELL_KNOWN_SECRETS = ("changeme", "change-me", "secret", "insecure", "example", "default")
@@ -73,7 +76,10 @@ def kept_secret(path: Path) -> str:
     Two processes may come at once: the file appears whole or not at all, and the first one wins.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            embedded.prepare_data_dir(path.parent)
+        except embedded.EmbeddedError as error:
+            raise ImproperlyConfigured(str(error)) from None
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         draft.touch(mode=0o600)
         draft.write_bytes(Fernet.generate_key())

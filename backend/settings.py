@@ -11,7 +11,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from backend import checks, embedded
+from backend import checks, embedded, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -129,8 +129,10 @@ INSTALLED_APPS = [
 
 # Session, user and messages are lazy or look at the path: an API request pays for none of them.
 MIDDLEWARE = [
+    "backend.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "backend.logs.request_log",
     "django.middleware.locale.LocaleMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -186,7 +188,7 @@ CACHES = {
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "static"
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None  # elsewhere straight from the apps
 MEDIA_URL = "/media/"
 MEDIA_ROOT = DATA_DIR / "media"
 STORAGES = {
@@ -200,6 +202,14 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = False
 
+# What it says
+
+LOG_FORMAT = env("LOG_FORMAT", "json" if PRODUCTION else "text")
+if LOG_FORMAT not in {"json", "text"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT: {LOG_FORMAT} is neither json nor text")
+LOG_LEVEL = env("LOG_LEVEL", "INFO").upper()
+LOGGING = logs.config(LOG_FORMAT, LOG_LEVEL)
+
 # Languages and times
 
 LANGUAGE_CODE = "zh-hans"
@@ -208,6 +218,13 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = env("TIME_ZONE", "Asia/Shanghai")
+
+# Processes
+
+WEB_HOST = env("WEB_HOST", "0.0.0.0" if PRODUCTION else "127.0.0.1")  # noqa: S104
+WEB_WORKERS = env_int("WEB_WORKERS", 2)
+WEB_THREADS = env_int("WEB_THREADS", 8)
+WORKER_PROCESSES = env_int("WORKER_PROCESSES", 2)
 
 # The API
 
@@ -234,6 +251,8 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
+
+UNFOLD = {"SITE_TITLE": _("Shop"), "SITE_HEADER": _("Shop")}
 
 if PRODUCTION and (faults := checks.faults(globals())):
     raise ImproperlyConfigured("\n".join(faults))
