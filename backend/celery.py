@@ -11,6 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 
 from django.conf import settings
 from django.db import transaction
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 from backend import health, logs, metrics
 
@@ -63,12 +65,12 @@ app.autodiscover_tasks()
 
 
 def queue(task: Any, *args: Any) -> None:
-    """Queue a task when this transaction commits. Without a broker nothing is lost: a sweep finds it."""
+    """Queue a task when this transaction commits; without a broker its sweep finds the row."""
 
     def send() -> None:
         try:
             task.delay(*args)
-        except (OSError, app.connection_for_write().recoverable_connection_errors) as error:
+        except (OSError, OperationalError, RedisError) as error:
             log.warning("%s was not queued: %s", task.name, type(error).__name__)
 
     transaction.on_commit(send)

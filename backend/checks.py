@@ -33,7 +33,7 @@ def faults(settings: Mapping[str, Any]) -> list[str]:
         found.append("ALLOWED_HOSTS is open to every name: set it to this shop's own names.")
     if not settings["ENCRYPTION_KEYS"]:
         found.append(
-            "ENCRYPTION_KEYS is not set: set it to a Fernet key (32 random bytes in url-safe base64)."
+            "ENCRYPTION_KEYS is not set: set it to a Fernet key (32 random bytes in base64)."
         )
     elif not all(_is_fernet_key(key) for key in settings["ENCRYPTION_KEYS"]):
         found.append(
@@ -50,7 +50,7 @@ def faults(settings: Mapping[str, Any]) -> list[str]:
     public = urlsplit(settings["PUBLIC_BASE_URL"])
     if public.scheme != "https" or (public.hostname or "") in LOOPBACK:
         found.append(
-            "PUBLIC_BASE_URL is not a public https address: set it to where WeChat can reach this shop."
+            "PUBLIC_BASE_URL is not a public https address: set it to where WeChat reaches us."
         )
     for name, real in (
         ("WECHAT_API_BASE_URL", "https://api.weixin.qq.com/"),

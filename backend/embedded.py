@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 DATABASE: Final = "shop"
@@ -34,7 +34,7 @@ class EmbeddedError(Exception):
 
 
 def socket_dir(data_dir: Path) -> Path:
-    """Where the sockets lie: in the data folder, or in a short one of our own where that is deep."""
+    """Where the sockets lie: in the data folder, or in a short one where that is too deep."""
     wanted = data_dir.resolve() / "sockets"
     if len(os.fsencode(wanted)) <= LONGEST_SOCKET_DIR:
         return wanted
@@ -133,7 +133,7 @@ class Server:
                 cwd=self.folder,
                 # A session of its own: Ctrl-C in the terminal reaches us, and we stop it last.
                 start_new_session=True,
-                preexec_fn=become_servers_user if os.getuid() == 0 else None,  # noqa: PLW1509
+                preexec_fn=become_servers_user if os.getuid() == 0 else None,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.ready():
@@ -222,7 +222,7 @@ class Postgres(Server):
             text=True,
             cwd=self.folder,
             env={"PATH": os.defpath, "LC_ALL": "C"},
-            preexec_fn=become_servers_user if os.getuid() == 0 else None,  # noqa: PLW1509
+            preexec_fn=become_servers_user if os.getuid() == 0 else None,
             check=False,
         )
         if made.returncode != 0:
@@ -330,7 +330,7 @@ def package_folders(name: str) -> list[Path]:
 
 
 def end_leftover(pid_file: Path, program: str, sign: signal.Signals) -> None:
-    """End the server that a killed run left behind, and forget a pid file that nobody stands behind.
+    """End the server that a killed run left behind, and forget a pid file of nobody's.
 
     A number in a stale file may belong to somebody else by now, so the program must match too.
     """
@@ -360,7 +360,7 @@ def servers_user() -> tuple[int, int]:
 
 
 def become_servers_user() -> None:
-    """Stop being root in the child, keeping only the right to pass through folders closed to others.
+    """Stop being root in the child, keeping only the right to pass through closed folders.
 
     The virtualenv and the data folder often lie under a home of mode 0700. Opening that home to
     everybody, as some wrappers do, would be worse than one capability for a local server.
@@ -380,7 +380,7 @@ def _keep_nothing() -> None:
     return
 
 
-def _libc():  # type: ignore[no-untyped-def]
+def _libc() -> Any:
     import ctypes
 
     return ctypes.CDLL(None, use_errno=True)

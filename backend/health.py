@@ -62,7 +62,7 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 
 
 def show_metrics(request: HttpRequest) -> HttpResponse:
-    """The figures, for who knows METRICS_TOKEN. Without a token a production shows them to nobody."""
+    """The figures, for who knows METRICS_TOKEN. Without one a production shows them to nobody."""
     if settings.METRICS_TOKEN:
         given = request.META.get("HTTP_AUTHORIZATION", "").encode()
         if not hmac.compare_digest(given, f"Bearer {settings.METRICS_TOKEN}".encode()):

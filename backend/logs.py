@@ -1,7 +1,7 @@
 """What the shop writes down as it works: one line an event, by request id, without secrets.
 
-A request id comes with the request or is made, is answered in `X-Request-ID`, and follows into every
-task the request queues. Access lines have the route's path and never the query string.
+A request id comes with the request or is made, is answered in `X-Request-ID`, and follows into
+every task the request queues. Access lines have the path and never the query string.
 """
 
 from __future__ import annotations

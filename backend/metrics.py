@@ -1,8 +1,8 @@
 """What an operator watches: requests, tasks, payments, sweeps, and how long the queue waits.
 
-Requests are counted in files that the web's processes share (Prometheus' multi-process mode), because
-one more round trip a request would show. All else is rare and counted in Redis, so that any web
-process tells the whole shop's figures; when Redis forgets, Prometheus sees a restart.
+Requests are counted in files that the web's processes share (Prometheus' multi-process mode),
+because one more round trip a request would show. All else is rare and counted in Redis, so that any
+web process tells the whole shop's figures; when Redis forgets, Prometheus sees a restart.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def task_ended(name: str, outcome: str, seconds: float) -> None:
 
 
 def payment(outcome: str) -> None:
-    """Count one step of a payment, for example `started`, `succeeded`, `quarantined`, `refunded`."""
+    """Count one step of a payment: `started`, `succeeded`, `quarantined`, `refunded`."""
     _add({_field("payment", outcome): 1})
 
 
@@ -122,13 +122,10 @@ class SharedCounters(Collector):
         yield from (tasks, payments, runs, found, at)
 
     def _queue(self) -> Iterator[Metric]:
-        length, oldest = (
-            redis.client()
-            .pipeline(transaction=False)
-            .llen(QUEUE)
-            .lindex(QUEUE, -1)  # tasks enter at the left and leave at the right
-            .execute()
-        )
+        pipe = redis.client().pipeline(transaction=False)
+        pipe.llen(QUEUE)
+        pipe.lindex(QUEUE, -1)  # tasks enter at the left and leave at the right
+        length, oldest = pipe.execute()
         yield GaugeMetricFamily("shop_queue_length", "Tasks waiting.", value=length)
         yield GaugeMetricFamily(
             "shop_queue_age_seconds", "How long the oldest waits.", value=_age(oldest)

@@ -1,7 +1,7 @@
 """Start the shop's processes: `python -m backend.run web|worker|beat|sandbox|migrate|all`.
 
-The image's containers each run one role, which takes this process's place. `make run` runs `all`: on
-a bare machine that means PostgreSQL, Redis, the sandbox, the web server, the worker and the clock.
+The image's containers each run one role, which takes this process's place. `make run` runs `all`:
+on a bare machine that is PostgreSQL, Redis, the sandbox, the web server, the worker and the clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -115,6 +115,7 @@ def main(arguments: list[str]) -> int:
 
 
 def start(role: str) -> int:
+    """Run a role to its end, or become its process."""
     from django.conf import settings
 
     if settings.PRODUCTION and role in {"sandbox", "all"}:
@@ -129,7 +130,10 @@ def start(role: str) -> int:
         from backend.supervisor import run_everything
 
         return run_everything(settings)
-    command = ROLES[role](settings)
+    return become(role, ROLES[role](settings))
+
+
+def become(role: str, command: Command) -> NoReturn:
     metrics = Path(tempfile.gettempdir()) / f"shop-metrics-{os.getpid()}"
     os.execve(command[0], command, environment(role, metrics))  # noqa: S606
 

@@ -1,7 +1,7 @@
 """Every setting, each read from the environment through `env`, which also knows NAME_FILE.
 
-ENVIRONMENT is production unless somebody says otherwise, so that what is forgotten is strict. What a
-production may not have is listed in `backend.checks`, and stops every process at its start.
+ENVIRONMENT is production unless somebody says otherwise, so that what is forgotten is strict. What
+a production may not have is listed in `backend.checks`, and stops every process at its start.
 """
 
 import os

@@ -152,12 +152,14 @@ class Shop:
             if port:
                 demand_port(name, host, port)
         # Both are looked for before either is started: what is missing is said at once.
-        if not os.environ.get("REDIS_URL") and not os.environ.get("REDIS_URL_FILE"):
-            self.servers.append(embedded.Redis(self.data_dir))
-        if not os.environ.get("DATABASE_URL") and not os.environ.get("DATABASE_URL_FILE"):
-            self.servers.append(embedded.Postgres(self.data_dir))
-        for server in self.servers:
+        wanted: list[embedded.Server] = []
+        if embedded.redis_url(self.data_dir) == settings.REDIS_URL:
+            wanted.append(embedded.Redis(self.data_dir))
+        if embedded.database_url(self.data_dir) == settings.DATABASE_URL:
+            wanted.append(embedded.Postgres(self.data_dir))
+        for server in wanted:
             self.say(f"starting {server.name}")
+            self.servers.append(server)
             server.start()
             self.pause(0)
         self.add("sandbox", ROLES["sandbox"](settings))
@@ -269,7 +271,8 @@ def run_everything(settings: LazySettings) -> int:
             return 0
         except (TooManyCrashes, EmbeddedError) as error:
             shop.say(str(error))
-            shop.say("stopping")
+            if shop.children or shop.servers:
+                shop.say("stopping")
             return 1
         finally:
             shop.stop()
