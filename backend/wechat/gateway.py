@@ -93,7 +93,6 @@ class Gateway(WechatpyPay):  # type: ignore[misc]
     def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> Answer:
         if isinstance(kwargs.get("data"), dict):
             kwargs["data"].setdefault("nonce_str", secrets.token_hex(16))
-            kwargs["data"].setdefault("sub_appid", self.sub_appid)
         answer: Answer = super()._request(method, url_or_endpoint, **http.options(), **kwargs)
         return answer
 

@@ -83,14 +83,21 @@ def mini_program(wechat: SandboxProcess) -> MiniProgramCredentials:
 
 
 class Letterbox:
-    """Where notifications arrive; each is answered with success and kept."""
+    """Where notifications arrive; each is answered with success and kept. /moved/ points here."""
 
     def __init__(self) -> None:
         letters: queue.Queue[bytes] = queue.Queue()
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                letters.put(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path.startswith("/moved/"):
+                    self.send_response(307)
+                    self.send_header("Location", "/hook")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                letters.put(body)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(PAYMENT_ACCEPTED)))
                 self.end_headers()
@@ -105,6 +112,10 @@ class Letterbox:
 
     def next(self) -> bytes:
         return self._letters.get(timeout=10)
+
+    @property
+    def is_empty(self) -> bool:
+        return self._letters.empty()
 
     @contextlib.contextmanager
     def open(self) -> Iterator["Letterbox"]:

@@ -621,6 +621,28 @@ def test_a_call_turned_away_at_the_door_is_refused(
         WeChatPay(account).prepay(a_request(wechat, account))
 
 
+def test_a_gateway_that_sends_us_elsewhere_is_not_followed(
+    account: PayCredentials, settings: Settings, letterbox: Letterbox
+) -> None:
+    settings.WECHAT_PAY_BASE_URL = letterbox.url.replace("/hook", "/moved/")
+
+    with pytest.raises(Unknown, match="HTTP 307"):
+        WeChatPay(account).close("T20261120000001")
+
+    assert letterbox.is_empty
+
+
+def test_a_proxy_of_the_environment_does_not_stand_before_our_own_sandbox(
+    wechat: SandboxProcess, account: PayCredentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    assert WeChatPay(account).ask("T20261120000001").state is TradeState.ABSENT
+
+
 def test_connections_are_kept_between_accounts_and_calls(
     wechat: SandboxProcess, account: PayCredentials, provider: PayCredentials
 ) -> None:

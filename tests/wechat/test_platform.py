@@ -150,7 +150,7 @@ def test_no_secret_and_no_token_is_in_a_log_or_in_an_exception(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     texts = []
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, "urllib3.connectionpool"):
         for url in (wechat.tls_url, "http://127.0.0.1:1", "https://127.0.0.1:1"):
             settings.WECHAT_API_BASE_URL = url
             for call in failures(mini_program):
@@ -217,6 +217,26 @@ def test_a_phone_code_of_another_mini_program_is_a_bad_one(
 
     with pytest.raises(Refused, match="bad_phone_code"):
         Platform(mini_program).phone_number(code)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"watermark": {"appid": "wx9999999999999999"}}, Refused),
+        ({"purePhoneNumber": "138 0000 0001"}, Retry),
+        ({"purePhoneNumber": None}, Retry),
+        ({"watermark": None}, Retry),
+    ],
+)
+def test_a_number_that_is_not_for_us_or_is_none_is_not_believed(
+    changed: dict[str, Any], expected: type[WeChatError]
+) -> None:
+    phone = {"purePhoneNumber": "13800000001", "countryCode": 86, "watermark": {"appid": "wx1"}}
+    platform = Platform(MiniProgramCredentials("wx1", "s"))
+    assert platform._phone_in({"phone_info": phone}) == "13800000001"
+
+    with pytest.raises(expected):
+        platform._phone_in({"phone_info": {**phone, **changed}})
 
 
 @pytest.mark.parametrize("fault", LINE_FAULTS)
@@ -319,6 +339,19 @@ def test_trap_3_many_that_want_a_token_at_once_fetch_it_once() -> None:
 
     assert tokens == {"token-1"}
     assert len(fetched) == 1
+
+
+def test_who_gets_the_lock_after_another_fetched_uses_that_token(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokens = AccessTokens("wx1", lambda: ("theirs", 7200))
+    tokens.current()
+    looks = [""]  # at the first look it was not there yet
+    kept = tokens._kept
+    monkeypatch.setattr(tokens, "_kept", lambda: looks.pop() if looks else kept())
+    monkeypatch.setattr(tokens, "_fetch", lambda: pytest.fail("fetched again"))
+
+    assert tokens.current() == "theirs"
 
 
 def test_a_fetch_that_failed_lets_the_next_one_try() -> None:

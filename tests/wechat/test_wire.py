@@ -185,6 +185,26 @@ def test_a_field_given_twice_is_refused_however_it_is_signed() -> None:
         WeChatPay(DIRECT).payment_notification(twice)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "<xml><a>1</a><a>2</a></xml>",
+        "<xml><a><b>1</b></a></xml>",
+        '<xml><a b="1">1</a></xml>',
+        '<xml b="1"><a>1</a></xml>',
+        "<xml>1<a>1</a></xml>",
+        "<root><a>1</a></root>",
+    ],
+)
+def test_only_a_flat_message_is_read_so_that_it_can_be_read_in_one_way_only(message: str) -> None:
+    with pytest.raises(wire.Unreadable):
+        wire.read(message)
+
+
+def test_empty_fields_and_lines_between_fields_are_read_as_wechat_writes_them() -> None:
+    assert wire.read("<xml>\n<a><![CDATA[ 1 ]]></a>\n<b></b>\n</xml>") == {"a": " 1 ", "b": ""}
+
+
 ODD_BODIES = [
     b"",
     b"\x00\xff",
