@@ -57,8 +57,7 @@ def faults(settings: Mapping[str, Any]) -> list[str]:
         ("WECHAT_PAY_BASE_URL", "https://api.mch.weixin.qq.com/"),
     ):
         url = urlsplit(settings[name])
-        host = url.hostname or ""
-        if url.scheme != "https" or host in LOOPBACK or host.startswith("127."):
+        if url.scheme != "https" or not (url.hostname or "").endswith(".weixin.qq.com"):
             found.append(f"{name} is a sandbox or not https: unset it, or set it to {real}.")
     return found
 

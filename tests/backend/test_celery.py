@@ -1,0 +1,100 @@
+"""Tasks: what follows them, and what happens when nobody takes them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from celery.contrib.testing.worker import start_worker
+
+from backend import celery, logs, metrics, redis
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@celery.app.task(name="tests.say_request_id")
+def say_request_id() -> None:
+    redis.client().lpush("tests:said", logs.request_id.get())
+
+
+@celery.app.task(name="tests.fail")
+def fail() -> None:
+    raise ValueError("this task fails, as it should")
+
+
+def test_a_request_id_and_a_time_go_along_with_a_task() -> None:
+    token = logs.request_id.set("req-abcdefgh")
+
+    say_request_id.delay()
+
+    logs.request_id.reset(token)
+    headers = json.loads(str(redis.client().lindex(metrics.QUEUE, 0)))["headers"]
+    assert headers["request_id"] == "req-abcdefgh"
+    assert time.time() - headers["published_at"] < 30
+
+
+def test_a_worker_takes_up_the_request_and_its_tasks_are_counted() -> None:
+    token = logs.request_id.set("req-abcdefgh")
+    say_request_id.delay()
+    fail.delay()
+    logs.request_id.reset(token)
+
+    with start_worker(celery.app, pool="solo", perform_ping_check=False, shutdown_timeout=20):
+        said = redis.client().brpop(["tests:said"], timeout=20)
+        failed = 'shop_task_seconds_count{outcome="failed",task="tests.fail"} 1.0'
+        deadline = time.monotonic() + 20
+        while failed not in (page := metrics.page().decode()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    assert said == ("tests:said", "req-abcdefgh")
+    assert 'shop_task_seconds_count{outcome="done",task="tests.say_request_id"} 1.0' in page
+    assert failed in page
+
+
+AWAY = """
+import time
+import django
+django.setup()
+from backend import celery
+@celery.app.task(name="tests.nothing")
+def nothing():
+    pass
+for _ in range(3):
+    started = time.monotonic()
+    celery.queue(nothing)
+    print(time.monotonic() - started)
+"""
+
+
+def test_an_answer_never_waits_for_a_broker_that_is_away() -> None:
+    environment = {
+        "ENVIRONMENT": "test",
+        "DJANGO_SETTINGS_MODULE": "backend.settings",
+        "REDIS_URL": "redis://127.0.0.1:9/0",
+    }
+
+    answer = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", AWAY],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert all(float(line) < 1.0 for line in answer.stdout.split())
+    assert answer.stderr.count("tests.nothing was not queued") == 3
+
+
+@pytest.mark.parametrize(
+    ("url", "broker"),
+    [
+        ("unix:///d/redis.sock?db=3", "redis+socket:///d/redis.sock?virtual_host=3"),
+        ("redis://redis:6379/0", "redis://redis:6379/0"),
+    ],
+)
+def test_the_broker_is_the_same_redis(url: str, broker: str) -> None:
+    assert celery.broker_url(url) == broker
