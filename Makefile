@@ -49,7 +49,7 @@ check: $(VENV)/dev.stamp ## Everything but the tests: style, types, imports, mig
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 buy: $(VENV)/run.stamp ## Play one shopper against a running `make run`.

@@ -4,6 +4,7 @@ import base64
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -72,20 +73,22 @@ def _is_fernet_key(key: str) -> bool:
 def kept_secret(path: Path) -> str:
     """The secret in this file, made at the first call. For development and tests only.
 
-    Two processes may come at once: the file appears whole or not at all, and the first one wins.
+    Raises: ImproperlyConfigured when the folder can't be read and written.
     """
+    try:
+        embedded.prepare_data_dir(path.parent)
+        return _first_secret(path)
+    except (OSError, embedded.EmbeddedError) as error:
+        raise ImproperlyConfigured(str(error)) from None
+
+
+def _first_secret(path: Path) -> str:
+    """Two processes may come at once: the file appears whole, and the first one wins."""
     if not path.exists():
-        try:
-            embedded.prepare_data_dir(path.parent)
-        except embedded.EmbeddedError as error:
-            raise ImproperlyConfigured(str(error)) from None
         draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         draft.touch(mode=0o600)
         draft.write_bytes(Fernet.generate_key())
-        try:
+        with suppress(FileExistsError):
             path.hardlink_to(draft)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        draft.unlink()
     return path.read_text()

@@ -71,7 +71,12 @@ def lock_data_dir(data_dir: Path) -> IO[str]:
 
     Raises: EmbeddedError when another run holds it.
     """
-    file = (data_dir / "run.lock").open("a+")
+    try:
+        file = (data_dir / "run.lock").open("a+")
+    except OSError as error:
+        raise EmbeddedError(
+            f"{data_dir} holds somebody else's run.lock: {error.strerror}"
+        ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

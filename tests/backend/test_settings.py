@@ -163,3 +163,13 @@ def test_a_production_does_not_start_the_sandbox(role: str) -> None:
 
     assert answer.returncode == 1
     assert answer.stderr.startswith(f"{role} is for development")
+
+
+def test_a_folder_where_no_secret_can_be_kept_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    answer = manage("check", ENVIRONMENT="development", DATA_DIR=str(tmp_path / "file"))
+
+    assert answer.returncode == 1
+    assert len(answer.stderr.splitlines()) == 1
+    assert "set DATA_DIR" in answer.stderr
