@@ -227,6 +227,7 @@ class Postgres(Server):
             text=True,
             cwd=self.folder,
             env={"PATH": os.defpath, "LC_ALL": "C"},
+            start_new_session=True,
             preexec_fn=become_servers_user if os.getuid() == 0 else None,
             check=False,
         )

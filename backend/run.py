@@ -112,6 +112,8 @@ def main(arguments: list[str]) -> int:
     except (ImproperlyConfigured, EmbeddedError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
+    except KeyboardInterrupt:  # before anything was started
+        return 130
 
 
 def start(role: str) -> int:
