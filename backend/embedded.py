@@ -6,6 +6,7 @@ and their addresses follow from the folder alone: any process can work them out.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import hashlib
 import importlib.util
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import quote
@@ -372,35 +373,22 @@ def become_servers_user() -> None:
     everybody, as some wrappers do, would be worse than one capability for a local server.
     """
     uid, gid = servers_user()
-    keep: Callable[[], None] = _keep_nothing
+    libc: Any = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux":
-        keep = _keep_dac_override
-        _libc().prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
+        libc.prctl(8, 1, 0, 0, 0)  # PR_SET_KEEPCAPS
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)
-    keep()
+    if sys.platform == "linux":
+        _keep_dac_override(libc)
 
 
-def _keep_nothing() -> None:
-    return
-
-
-def _libc() -> Any:
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _keep_dac_override() -> None:
-    import ctypes
-
+def _keep_dac_override(libc: Any) -> None:
     cap_dac_override = 1
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # _LINUX_CAPABILITY_VERSION_3, this process
     bit = 1 << cap_dac_override
     # effective, permitted, inheritable, for the low and the high 32 capabilities
     wanted = (ctypes.c_uint32 * 6)(bit, bit, bit, 0, 0, 0)
-    libc = _libc()
     if libc.capset(header, wanted) == 0:
         libc.prctl(47, 2, cap_dac_override, 0, 0)  # PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE
 
