@@ -1,8 +1,7 @@
 """Secrets at rest: encrypted with a rotatable key, never shown again, never searched.
 
 `settings.ENCRYPTION_KEYS` is a list of Fernet keys; the first encrypts, every one decrypts. To
-rotate: put a new key first, save every row with a secret again (saving encrypts with the first
-key) or pass the stored tokens through `rotate`, then take the old key away.
+rotate: put a new key first, run `manage.py rotate_encryption`, then take the old key away.
 """
 
 from __future__ import annotations
@@ -76,6 +75,15 @@ def rotate(token: str) -> str:
         return _keys().rotate(token.encode()).decode("ascii")
     except (InvalidToken, UnicodeError):
         raise CannotDecrypt("no key of ENCRYPTION_KEYS fits a stored secret") from None
+
+
+def is_current(token: str) -> bool:
+    """Whether the first key opens a stored token: then `rotate` has nothing to do."""
+    try:
+        _fernet(tuple(settings.ENCRYPTION_KEYS[:1])).decrypt(token.encode())
+    except (InvalidToken, UnicodeError):
+        return False
+    return True
 
 
 class SecretInput(forms.Textarea):
