@@ -20,7 +20,11 @@ log = logging.getLogger(__name__)
 
 # name: {"task": dotted name, "schedule": seconds or crontab}. Every entry is a sweep that looks for
 # rows past a deadline, so one that was missed or came twice changes nothing.
-SCHEDULE: dict[str, dict[str, Any]] = {}
+SCHEDULE: dict[str, dict[str, Any]] = {
+    "expired-sign-ins": {"task": "shop.tasks.delete_expired_sign_ins", "schedule": 3600},
+    "stale-carts": {"task": "shop.tasks.delete_stale_carts", "schedule": 3600},
+    "old-cart-additions": {"task": "shop.tasks.delete_old_cart_additions", "schedule": 3600},
+}
 
 
 def broker_url(redis_url: str) -> str:
