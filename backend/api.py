@@ -170,8 +170,8 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response |
     for kind, (code, message) in _FRAMEWORK_CODES.items():
         if isinstance(error, kind):
             headers: dict[str, str] = {}
-            if isinstance(error, exceptions.Throttled) and error.wait:
-                headers["Retry-After"] = str(max(1, int(error.wait)))
+            if wait := getattr(error, "wait", None):
+                headers["Retry-After"] = str(max(1, int(wait)))
             if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
                 headers["WWW-Authenticate"] = "Bearer"
             return problem(code, message, status=error.status_code, headers=headers)
@@ -179,7 +179,8 @@ def handle_exception(error: Exception, context: Mapping[str, Any]) -> Response |
 
 
 def _undo() -> None:
-    if transaction.get_connection().in_atomic_block:
+    connection = transaction.get_connection()
+    if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
         transaction.set_rollback(True)
 
 
@@ -207,7 +208,7 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     Raises: BadCursor when it isn't, or is of another list.
     """
     try:
-        values = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        values: Any = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error) as error:
         raise BadCursor from error
     fits = (
@@ -218,7 +219,7 @@ def decode_cursor(cursor: str, *kinds: type) -> list[Any]:
     )
     if not fits:
         raise BadCursor
-    return values
+    return list(values)
 
 
 def listing(
@@ -228,6 +229,18 @@ def listing(
     results, more = rows[:size], len(rows) > size
     following = encode_cursor([results[-1][name] for name in key]) if more else None
     return {"results": results, "next": following}
+
+
+def idempotency_key(request: Any) -> str | None:
+    """The request's Idempotency-Key, if it has one.
+
+    Raises: ValidationError for one that is longer than 64 characters, or not of ASCII.
+    """
+    key: str = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
+    if len(key) > 64 or not key.isascii() or not key.isprintable():
+        message = str(_("Up to 64 visible ASCII characters."))
+        raise serializers.ValidationError({"Idempotency-Key": [message]})
+    return key or None
 
 
 def client_ip(request: Any) -> str:
@@ -256,11 +269,13 @@ class Rate(BaseThrottle):
         return f"customer:{customer}" if customer else f"address:{client_ip(request)}"
 
     def allow_request(self, request: Any, view: Any) -> bool:
+        who = self.who(request)
+        return who is None or self.allows(who)
+
+    def allows(self, who: str) -> bool:
+        """Count one call of `who`: is it within the limit?"""
         from django.core.cache import cache
 
-        who = self.who(request)
-        if who is None:
-            return True
         key = f"rate:{self.scope}:{who}"
         try:
             cache.add(key, 0, timeout=self.seconds)

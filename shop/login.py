@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import hmac
 import secrets
 from typing import Any, ClassVar, Final
 
@@ -65,6 +66,12 @@ def _hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def _following(sign_in: int, secret: str) -> str:
+    """The secret of the refresh token that replaces this one; the same each time, ours to make."""
+    text = f"refresh:{sign_in}:{secret}"
+    return hmac.new(settings.SECRET_KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+
 def access_token(customer: Customer, *, at: dt.datetime) -> str:
     """A token that names the customer for half an hour."""
     return _sign(
@@ -99,7 +106,8 @@ def start(customer: Customer, appid: str) -> tuple[str, str]:
 def refresh(token: str) -> tuple[str, str]:
     """New tokens for a refresh token, which is thereby used up.
 
-    A used one seen again ends its sign-in, but for a moment's grace after the exchange.
+    A used one seen again ends its sign-in, but for a moment's grace after the exchange, in which
+    it gives the same new refresh token again: a client that asked twice may keep either answer.
 
     Locks: the sign-in.
     Raises: BadRefreshToken.
@@ -120,15 +128,22 @@ def refresh(token: str) -> tuple[str, str]:
         if sign_in is not None:
             repeated = given == sign_in.previous_hash and at - sign_in.refreshed_at < REFRESH_GRACE
             if given == sign_in.token_hash or repeated:
-                secret = secrets.token_urlsafe(24)
-                sign_in.previous_hash = sign_in.previous_hash if repeated else sign_in.token_hash
-                sign_in.token_hash = _hash(secret)
-                sign_in.refreshed_at = sign_in.refreshed_at if repeated else at
-                sign_in.expires_at = at + REFRESH_LIFE
-                sign_in.save()
+                secret = _following(pk, claims["jti"])
+                if not repeated:
+                    sign_in.previous_hash, sign_in.token_hash = given, _hash(secret)
+                    sign_in.refreshed_at, sign_in.expires_at = at, at + REFRESH_LIFE
+                    sign_in.save()
                 return access_token(sign_in.customer, at=at), _refresh_token(sign_in, secret)
             sign_in.delete()
     raise BadRefreshToken(f"sign-in {pk}")
+
+
+def sign_in_of(token: str) -> int | None:
+    """The sign-in that a refresh token of ours names, used up or not; to count its calls by."""
+    try:
+        return int(_read(token, "refresh")["sub"])
+    except (jwt.InvalidTokenError, ValueError):
+        return None
 
 
 def sign_out(token: str) -> None:
@@ -172,13 +187,20 @@ class BearerToken(BaseAuthentication):
         return "Bearer"
 
 
+def customer_of(request: Any) -> Customer | None:
+    """Who the token names, if there was one."""
+    user: object = request.user
+    return user if isinstance(user, Customer) else None
+
+
 def merchant_of(request: Any) -> Merchant:
     """Whose shop is asked for: the token's, else X-WX-Appid's, else the only one there is.
 
     Raises: MerchantUnknown.
     """
-    if isinstance(request.user, Customer):
-        return request.user.merchant
+    customer = customer_of(request)
+    if customer is not None:
+        return customer.merchant
     appid = request.META.get("HTTP_X_WX_APPID", "").replace("\x00", "")
     shops = Merchant.objects.filter(is_active=True)
     if appid:
@@ -202,8 +224,7 @@ class VisitorView(ApiView):
         return merchant_of(self.request)
 
     def visitor(self) -> Customer | None:
-        user = self.request.user
-        return user if isinstance(user, Customer) else None
+        return customer_of(self.request)
 
 
 class ShopperView(ApiView):
@@ -214,10 +235,10 @@ class ShopperView(ApiView):
     signed_in: ClassVar[bool] = True
 
     def customer(self) -> Customer:
-        user = self.request.user
-        if not isinstance(user, Customer):
+        customer = customer_of(self.request)
+        if customer is None:
             raise exceptions.NotAuthenticated
-        return user
+        return customer
 
 
 class AddressRate(Rate):

@@ -109,11 +109,20 @@ class Address(Owned):
     tag = models.CharField(_("label"), max_length=10, blank=True)
     is_default = models.BooleanField(_("default"), default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    idempotency_key = models.CharField(  # noqa: DJ001
+        max_length=64, null=True, blank=True, editable=False
+    )
+    request_hash = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("address")
         verbose_name_plural = _("addresses")
         constraints = [
+            models.UniqueConstraint(
+                fields=["merchant", "customer", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="address_key_once",
+            ),
             models.UniqueConstraint(
                 fields=["merchant", "customer"],
                 condition=Q(is_default=True),
@@ -265,13 +274,23 @@ class Upload(Owned):
         Customer, null=True, on_delete=models.SET_NULL, related_name="uploads"
     )
     file = models.ImageField(upload_to="uploads/%Y/%m/%d", max_length=200)
-    sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64, help_text="Of what was sent, not of what is kept.")
     bytes = models.PositiveIntegerField()
     at = models.DateTimeField(auto_now_add=True)
+    idempotency_key = models.CharField(  # noqa: DJ001
+        max_length=64, null=True, blank=True, editable=False
+    )
 
     class Meta:
         verbose_name = _("upload")
         verbose_name_plural = _("uploads")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["merchant", "customer", "idempotency_key"],
+                condition=Q(idempotency_key__isnull=False),
+                name="upload_key_once",
+            )
+        ]
 
     def __str__(self) -> str:
-        return self.file.name
+        return str(self.file)
