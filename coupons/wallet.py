@@ -247,10 +247,40 @@ def expire(*, at: dt.datetime, limit: int = 1000) -> int:
             " SELECT merchant_id, id, 'expired', '', 'sweep', %s FROM gone",
             [due, at, at],
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def _note(merchant: int, coupon: int, event: str, reference: str) -> None:
     CouponEvent.objects.create(
         merchant_id=merchant, coupon_id=coupon, event=event, reference=reference
     )
+
+
+_VOID_SQL: Final = """
+WITH gone AS (
+    UPDATE coupons_coupon SET status = 'voided'
+    WHERE id IN (
+        SELECT id FROM coupons_coupon
+        WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
+        ORDER BY id FOR UPDATE)
+    RETURNING id, merchant_id
+)
+INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+SELECT merchant_id, id, 'voided', %(reference)s, '', %(at)s FROM gone
+"""
+
+
+def void_all(merchant: int, customer: int, *, reference: str = "erased") -> int:
+    """A customer's unused coupons are void; again, it changes nothing. The number voided.
+
+    Locks: the coupons, by id.
+    """
+    parameters: dict[str, Any] = {
+        "merchant": merchant,
+        "customer": customer,
+        "reference": reference,
+        "at": timezone.now(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_VOID_SQL, parameters)
+        return int(cursor.rowcount)

@@ -32,6 +32,7 @@ from orders.models import (
 )
 from shop import stock
 from shop.cart import take_out
+from shop.customers import stay
 from shop.models import Address, Customer, Merchant
 
 
@@ -212,6 +213,7 @@ def place_order(
     _refuse(priced, wanted, placing)
     try:
         with transaction.atomic():
+            stay(customer)
             purchase = _write(customer, priced, placing, key, request_hash, at)
             if placing.from_cart:
                 take_out(customer, _bought(priced.quote))

@@ -1,0 +1,113 @@
+"""Calls that compose the apps: what one screen shows, what one farewell ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+import coupons.queries
+import orders.queries
+from backend.schema import problems
+from coupons import wallet
+from shop import erasure, favourites
+from shop.api.accounts import CustomerSerializer, MeView, customer_shape
+from shop.login import ShopperView
+
+
+class OrderCountsSerializer(serializers.Serializer[Any]):
+    awaiting_payment = serializers.IntegerField()
+    paid = serializers.IntegerField()
+    shipped = serializers.IntegerField()
+    to_review = serializers.IntegerField()
+    after_sale = serializers.IntegerField()
+
+
+class ServiceSerializer(serializers.Serializer[Any]):
+    phone = serializers.CharField(allow_blank=True)
+    hours = serializers.CharField(allow_blank=True)
+
+
+class CenterSerializer(serializers.Serializer[Any]):
+    customer = CustomerSerializer()
+    order_counts = OrderCountsSerializer()
+    coupons = serializers.IntegerField(help_text="Unused and not run out.")
+    favourites = serializers.IntegerField()
+    service = ServiceSerializer()
+
+
+class CenterView(ShopperView):
+    @extend_schema(
+        operation_id="me_center",
+        tags=["account"],
+        responses=CenterSerializer,
+        examples=[
+            OpenApiExample(
+                "the user centre",
+                value={
+                    "customer": {
+                        "id": 7,
+                        "nickname": "小满",
+                        "avatar": "",
+                        "gender": 2,
+                        "phone": "138****0001",
+                    },
+                    "order_counts": {
+                        "awaiting_payment": 1,
+                        "paid": 0,
+                        "shipped": 2,
+                        "to_review": 0,
+                        "after_sale": 0,
+                    },
+                    "coupons": 3,
+                    "favourites": 5,
+                    "service": {"phone": "400-000-0000", "hours": "09:00-21:00"},
+                },
+                response_only=True,
+            )
+        ],
+    )
+    def get(self, request: Any) -> Response:
+        """The user centre in one call: who, how many orders and coupons, how to reach the shop."""
+        customer = self.customer()
+        return Response(
+            {
+                "customer": customer_shape(customer),
+                "order_counts": orders.queries.counts(customer),
+                "coupons": coupons.queries.usable_count(customer, timezone.now()),
+                "favourites": favourites.count(customer),
+                "service": {
+                    "phone": customer.merchant.service_phone,
+                    "hours": customer.merchant.service_hours,
+                },
+            }
+        )
+
+
+class MeAndFarewellView(MeView):
+    """`me`, with the way out."""
+
+    @extend_schema(
+        operation_id="erase_me",
+        tags=["account"],
+        responses={204: None, **problems(erasure.OpenOrders)},
+    )
+    def delete(self, request: Any) -> Response:
+        """Erase the account: the person goes at once, unused coupons are void, every token is dead.
+
+        Refused while an order is under way. Finished orders stay in the books. Whoever comes back
+        is a new customer.
+        """
+        customer = self.customer()
+        with transaction.atomic():
+            # Locked first: an order that is just being placed is written by then, and seen below.
+            if erasure.lock(customer) is not None:
+                if orders.queries.has_open(customer):
+                    raise erasure.OpenOrders
+                wallet.void_all(customer.merchant_id, customer.pk)
+                erasure.erase(customer)
+        return Response(status=204)
