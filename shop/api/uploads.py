@@ -83,5 +83,5 @@ class UploadsView(ShopperView):
         if len(files) != 1:
             raise serializers.ValidationError({"file": [str(_("Send exactly one file."))]})
         upload, new = uploads.keep(self.customer(), files[0], key=idempotency_key(request))
-        answer = {"id": upload.pk, "url": picture_url(upload.file.name)}
+        answer = {"id": upload.pk, "url": picture_url(str(upload.file))}
         return Response(answer, status=201 if new else 200)
