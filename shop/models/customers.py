@@ -127,7 +127,7 @@ class Address(Owned):
                 fields=["merchant", "customer"],
                 condition=Q(is_default=True),
                 name="address_default_once",
-            )
+            ),
         ]
 
     def __str__(self) -> str:
