@@ -12,11 +12,77 @@ from rest_framework.response import Response
 
 import coupons.queries
 import orders.queries
-from backend.schema import problems
+from backend.errors import NotFound
+from backend.schema import APPID, problems
 from coupons import wallet
-from shop import erasure, favourites
+from shop import catalogue, erasure, favourites, lists, search
 from shop.api.accounts import CustomerSerializer, MeView, customer_shape
-from shop.login import ShopperView
+from shop.api.catalogue_schemas import (
+    ITEM,
+    BannerSerializer,
+    CategorySerializer,
+    NoticeSerializer,
+    SectionSerializer,
+    StoreNameSerializer,
+    StoreQuery,
+)
+from shop.login import ShopperView, VisitorView
+from shop.window import window
+
+
+class HomeSerializer(serializers.Serializer[Any]):
+    store = StoreNameSerializer(allow_null=True, help_text="The one asked for.")
+    banners = BannerSerializer(many=True)
+    notices = NoticeSerializer(many=True)
+    sections = SectionSerializer(many=True)
+    categories = CategorySerializer(many=True, help_text="The topmost ones.")
+    popular = serializers.ListField(child=serializers.CharField(), help_text="Popular searches.")
+
+
+class HomeView(VisitorView):
+    @extend_schema(
+        operation_id="home",
+        tags=["shop"],
+        parameters=[APPID, StoreQuery],
+        responses={200: HomeSerializer, **problems(NotFound)},
+        examples=[
+            OpenApiExample(
+                "the home page",
+                value={
+                    "store": None,
+                    "banners": [
+                        {
+                            "id": 1,
+                            "picture": "http://127.0.0.1:8000/media/demo/banner.png",
+                            "text": "秋冬上新",
+                            "link": "/pages/goods/list?tag=新品",
+                        }
+                    ],
+                    "notices": [{"id": 1, "text": "满 99 元包邮", "link": ""}],
+                    "sections": [{"id": 1, "title": "店长推荐", "products": [ITEM]}],
+                    "categories": [{"id": 1, "name": "居家", "picture": ""}],
+                    "popular": ["羊毛被", "四件套"],
+                },
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Any) -> Response:
+        """The home page in one call; with `store`, its products and its prices."""
+        query = StoreQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        pk = query.validated_data.get("store")
+        merchant = self.merchant().pk
+        store = catalogue.store_of(merchant, pk) if pk is not None else None
+        return Response(
+            {
+                "store": {"id": store.pk, "name": store.name} if store is not None else None,
+                **window(merchant),
+                "sections": lists.sections(merchant, pk),
+                "popular": search.popular(merchant),
+            }
+        )
 
 
 class OrderCountsSerializer(serializers.Serializer[Any]):

@@ -1,0 +1,172 @@
+"""Looking around: categories, lists of products, one product, stores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework.response import Response
+
+from backend.errors import BadCursor, NotFound
+from backend.schema import APPID, problems
+from shop import catalogue, details, lists, search, stores
+from shop.api.catalogue_schemas import (
+    ITEM,
+    PRODUCT,
+    STORE,
+    CategoryListSerializer,
+    DetailQuery,
+    ItemListSerializer,
+    ProductSerializer,
+    ProductsQuery,
+    StoreListSerializer,
+    StoreQuery,
+    StoreSerializer,
+    StoresQuery,
+)
+from shop.api.search import SearchRate
+from shop.login import VisitorView
+
+
+class CategoriesView(VisitorView):
+    @extend_schema(
+        operation_id="categories",
+        tags=["catalogue"],
+        parameters=[APPID, StoreQuery],
+        responses={200: CategoryListSerializer, **problems(NotFound)},
+        examples=[
+            OpenApiExample(
+                "a tree",
+                value={
+                    "results": [
+                        {
+                            "id": 1,
+                            "name": "居家",
+                            "picture": "",
+                            "children": [{"id": 4, "name": "被枕", "picture": "", "children": []}],
+                        }
+                    ],
+                    "next": None,
+                },
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Any) -> Response:
+        """The tree of categories, three levels at most; with `store`, those it sells from."""
+        query = StoreQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        tree = catalogue.categories(self.merchant().pk, query.validated_data.get("store"))
+        return Response({"results": tree, "next": None})
+
+
+class ProductsView(VisitorView):
+    throttle_classes = (SearchRate,)
+
+    @extend_schema(
+        operation_id="products",
+        tags=["catalogue"],
+        parameters=[APPID, ProductsQuery],
+        responses={200: ItemListSerializer, **problems(BadCursor, NotFound)},
+        examples=[
+            OpenApiExample(
+                "a page",
+                value={"results": [ITEM], "next": "WyJkZWZhdWx0IiwwLDVd"},
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Any) -> Response:
+        """Products on sale now, 20 a page. `next` is of one `sort` only.
+
+        With `q`, the words go into the history of whoever is signed in.
+        """
+        query = ProductsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        words = asked.get("q", "")
+        wanted = lists.Filter(
+            category=asked.get("category"),
+            words=words,
+            tag=asked.get("tag", ""),
+            min_price_fen=asked.get("min_price_fen"),
+            max_price_fen=asked.get("max_price_fen"),
+            store=asked.get("store"),
+            sort=asked["sort"],
+        )
+        answer = lists.page(self.merchant().pk, wanted, asked.get("cursor"))
+        if words and "cursor" not in asked and (customer := self.visitor()) is not None:
+            search.record(customer, words)
+        return Response(answer)
+
+
+class ProductView(VisitorView):
+    @extend_schema(
+        operation_id="product",
+        tags=["catalogue"],
+        parameters=[APPID, DetailQuery],
+        responses={200: ProductSerializer, **problems(NotFound)},
+        examples=[
+            OpenApiExample(
+                "a product", value=PRODUCT, response_only=True, status_codes=["200"]
+            )
+        ],
+    )  # fmt: skip
+    def get(self, request: Any, pk: int) -> Response:
+        """Everything a product's page shows. One that is off sale has `for_sale` false.
+
+        Whoever is signed in has it among what they looked at.
+        """
+        query = DetailQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        answer = details.detail(
+            self.merchant().pk,
+            pk,
+            store=asked.get("store"),
+            customer=self.visitor(),
+            with_stores=asked["stores"],
+        )
+        return Response(answer)
+
+
+class StoresView(VisitorView):
+    @extend_schema(
+        operation_id="stores",
+        tags=["shop"],
+        parameters=[APPID, StoresQuery],
+        responses={200: StoreListSerializer, **problems(BadCursor)},
+        examples=[
+            OpenApiExample(
+                "stores",
+                value={"results": [STORE], "next": None},
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Any) -> Response:
+        """The stores, nearest to `lat` and `lng` first; without them the default store first.
+
+        The coordinates are used for this answer and kept nowhere.
+        """
+        query = StoresQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        near = (asked["lat"], asked["lng"]) if "lat" in asked else None
+        return Response(stores.page(self.merchant().pk, asked.get("cursor"), near=near))
+
+
+class StoreView(VisitorView):
+    @extend_schema(
+        operation_id="store",
+        tags=["shop"],
+        parameters=[APPID],
+        responses=StoreSerializer,
+        examples=[OpenApiExample("a store", value=STORE, response_only=True)],
+    )
+    def get(self, request: Any, pk: int) -> Response:
+        """One store, with its hours and whether it is open now."""
+        return Response(stores.one(self.merchant().pk, pk))
