@@ -1,8 +1,8 @@
 """Lists of products: by category, words, price and tag, in five orders, a page at a time.
 
-A page is one query. It first picks its rows from the index of its order, then looks for each row
-at the skus: what the cheapest costs, and whether any is left, at the store asked for or at the one
-that an order without a store would come from.
+A page first picks its rows from the index of its order, then looks at each row's skus: what the
+cheapest costs, and whether any is left, at the store asked for or at the one that an order without
+a store would come from.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ class _Sort:
     def after(self) -> str:
         """Rows behind the cursor; written so that the index begins there."""
         more, id_more = (">" if self.rising else "<"), (">" if self.id_rising else "<")
+        if more == id_more:
+            return f"({self.key}, p.id) {more} (%(key)s, %(id)s)"
         return (
             f"{self.key} {more}= %(key)s AND ({self.key} {more} %(key)s OR p.id {id_more} %(id)s)"
         )
@@ -86,8 +88,8 @@ _CATEGORY: Final = """SELECT c.id
     FROM shop_category c LEFT JOIN shop_category up ON up.id = c.parent_id
     WHERE c.merchant_id = %(merchant)s AND %(category)s IN (c.id, c.parent_id, up.parent_id)"""
 
-# A category's products come from its index in the default order, each child's few from its own.
-_IN_CATEGORY: Final = """({category}) c CROSS JOIN LATERAL (
+# In the default order each category's few come from its own index.
+_IN_CATEGORY: Final = """unnest(%(categories)s::bigint[]) c (id) CROSS JOIN LATERAL (
         SELECT * FROM shop_product p WHERE p.category_id = c.id AND {where}
         ORDER BY {order} LIMIT %(limit)s) p"""
 
@@ -144,7 +146,8 @@ _STORE: Final = """(SELECT s.id FROM shop_store s
 
 
 def page(merchant: int, wanted: Filter, cursor: str | None) -> dict[str, Any]:
-    """A page of products on sale now, in one query.
+    """A page of products on sale now, in one query; with a category and no words, in two: knowing
+    which categories they are, the planner knows how many products that is.
 
     Raises: BadCursor, also for a cursor of another order; NotFound for a store that isn't here.
     """
@@ -175,6 +178,9 @@ def page(merchant: int, wanted: Filter, cursor: str | None) -> dict[str, Any]:
             raise BadCursor(f"{marked} for {name}")
         values |= {"key": key, "id": pk}
     with connection.cursor() as db:
+        if wanted.category is not None and not wanted.words:
+            db.execute(_CATEGORY, values)
+            values["categories"] = [pk for (pk,) in db.fetchall()]
         db.execute(_page_sql(wanted, sort, continued=bool(cursor)), values)
         rows = db.fetchall()
     if not rows:
@@ -209,12 +215,12 @@ def _page_sql(wanted: Filter, sort: _Sort, *, continued: bool) -> str:
         where.append(sort.after)
     products = "shop_product p" + (_PRICED_HERE if priced_here else "")
     if wanted.category is not None:
-        if wanted.words or wanted.tag or priced_here:
+        if wanted.words:
             where.append(f"p.category_id IN ({_CATEGORY})")
+        elif wanted.sort != "default" or wanted.tag or priced_here:
+            where.append("p.category_id = ANY(%(categories)s::bigint[])")
         else:
-            products = _IN_CATEGORY.format(
-                category=_CATEGORY, where="\n      AND ".join(where), order=sort.order
-            )
+            products = _IN_CATEGORY.format(where="\n      AND ".join(where), order=sort.order)
             where = ["true"]
     return _PAGE_SQL.format(
         key=sort.key,

@@ -15,7 +15,7 @@ import threading
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 from django.db import connection
@@ -77,10 +77,11 @@ def _is_han(run: str) -> bool:
     return re.match(f"[{_HAN}]", run) is not None
 
 
-def _words(run: str) -> list[str]:
+@lru_cache(maxsize=8192)
+def _words(run: str) -> tuple[str, ...]:
     """A run of Chinese as jieba's words, long ones also by the words inside them."""
     found: Iterable[str] = _tokenizer().cut_for_search(run, HMM=False)
-    return list(dict.fromkeys(word for word in found if word not in _PARTICLES)) or list(run)
+    return tuple(dict.fromkeys(word for word in found if word not in _PARTICLES)) or tuple(run)
 
 
 def _pairs(run: str) -> list[str]:

@@ -223,3 +223,33 @@ def count(stock: Stock, available: int, *, reference: str, by: str = "") -> None
             sign = 1 if difference > 0 else -1
             quantities = {row.pk: abs(difference)}
             _step(row.merchant_id, quantities, Reason.COUNTED, reference, (sign, 0), by=by)
+
+
+def receive_all(
+    merchant: int, quantities: Mapping[int, int], *, reference: str, by: str = ""
+) -> None:
+    """Goods have come in on several rows at once. The same reference twice counts once.
+
+    Locks: the stock rows, by id.
+    """
+    _step(merchant, dict(sorted(quantities.items())), Reason.RECEIVED, reference, (1, 0), by=by)
+
+
+def count_all(merchant: int, counts: Mapping[int, int], *, reference: str, by: str = "") -> int:
+    """Several shelves were counted: what is there, apart from what is held; how many were wrong.
+
+    Locks: the stock rows, by id.
+    """
+    with transaction.atomic():
+        _lock(merchant, list(counts))
+        rows = Stock.objects.filter(merchant_id=merchant, pk__in=counts, unlimited=False)
+        wrong = {
+            pk: counts[pk] - available
+            for pk, available in rows.values_list("pk", "available")
+            if counts[pk] != available
+        }
+        for sign in (1, -1):
+            some = {pk: sign * by_how_much for pk, by_how_much in sorted(wrong.items())
+                    if sign * by_how_much > 0}  # fmt: skip
+            _step(merchant, some, Reason.COUNTED, reference, (sign, 0), by=by)
+    return len(wrong)

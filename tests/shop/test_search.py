@@ -162,6 +162,7 @@ def test_jieba_loads_once_says_nothing_and_writes_nothing(
     capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     search._load.cache_clear()
+    search._words.cache_clear()
 
     with monkeypatch.context() as patched:
         patched.setattr("tempfile.tempdir", str(tmp_path))
