@@ -99,16 +99,16 @@ class CategorySerializer(serializers.Serializer[Any]):
     picture = serializers.CharField(allow_blank=True)
 
 
-class _LeafSerializer(CategorySerializer):
+class CategoryLeafSerializer(CategorySerializer):
     children = serializers.ListField(child=serializers.DictField(), max_length=0)
 
 
-class _BranchSerializer(CategorySerializer):
-    children = _LeafSerializer(many=True)
+class CategoryBranchSerializer(CategorySerializer):
+    children = CategoryLeafSerializer(many=True)
 
 
 class CategoryTreeSerializer(CategorySerializer):
-    children = _BranchSerializer(many=True)
+    children = CategoryBranchSerializer(many=True)
 
 
 class CategoryListSerializer(serializers.Serializer[Any]):
