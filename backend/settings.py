@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from backend import checks, embedded, logs
+from backend.desk.look import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -110,8 +111,8 @@ WECHAT_CA_BUNDLE = env("WECHAT_CA_BUNDLE")
 # The application
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "backend.desk.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -121,6 +122,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "backend",
     "shop",
     "coupons",
     "orders",
@@ -252,7 +254,6 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-UNFOLD = {"SITE_TITLE": _("Shop"), "SITE_HEADER": _("Shop")}
 
 if PRODUCTION and (faults := checks.faults(globals())):
     raise ImproperlyConfigured("\n".join(faults))

@@ -109,6 +109,18 @@ def _first(customer: Customer, key: str | None, sha256: str) -> Upload | None:
     return first
 
 
+def rewritten(file: IO[bytes]) -> ContentFile[bytes]:
+    """A picture that staff sent, as it may be kept, under a name of ours; not stored yet.
+
+    Raises: NotAPicture, TooLarge.
+    """
+    sent = file.read(MAX_BYTES + 1)
+    if len(sent) > MAX_BYTES:
+        raise TooLarge(detail={"bytes": MAX_BYTES})
+    content, suffix = _rewritten(sent)
+    return ContentFile(content, name=f"{secrets.token_hex(16)}.{suffix}")
+
+
 def _rewritten(sent: bytes) -> tuple[bytes, str]:
     """The picture decoded and encoded again, upright, no larger than a screen; and its suffix.
 

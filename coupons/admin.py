@@ -1,0 +1,146 @@
+"""Coupon templates: what is offered, checked by the kind it is of before it is saved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from backend.desk.roles import Area
+from backend.desk.tenancy import MerchantAdmin, OwnedForm
+from backend.desk.widgets import display
+from coupons.models import CouponTemplate
+from coupons.promotions import PROMOTIONS
+
+
+class CouponTemplateForm(OwnedForm):
+    class Meta:
+        help_texts = {
+            "terms": _('In fen: {"threshold_fen": 10000, "off_fen": 2000} is 20 off from 100.')
+        }
+
+    def clean_total(self) -> int:
+        """What was given stays given; what was promised while claims ran stays promised."""
+        total: int = self.cleaned_data["total"]
+        if total > 100_000_000:
+            raise ValidationError(_("That is more than we take at once."))
+        template = self.instance
+        if template.pk is None:
+            return total
+        given, promised, live = self._now()
+        if total < given:
+            raise ValidationError(_("%(count)s have been given."), params={"count": given})
+        if live and total < promised:
+            raise ValidationError(_("While it can be claimed the total may only rise."))
+        return total
+
+    def _now(self) -> tuple[int, int, bool]:
+        """Given, total and whether it is live, in the database and locked until it is saved."""
+        row = CouponTemplate.objects.select_for_update().get(pk=self.instance.pk)
+        return row.given, row.total, row.is_published and row.ends_at > timezone.now()
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        kind, terms = cleaned.get("kind", self.instance.kind), cleaned.get("terms")
+        if "terms" in self.fields and "terms" not in self.errors and kind in PROMOTIONS:
+            if isinstance(terms, dict):
+                self._check_terms(kind, terms)
+            else:
+                self.add_error("terms", _("Terms are names and values."))
+        starts, ends = (
+            cleaned.get("starts_at", self.instance.starts_at),
+            cleaned.get("ends_at", self.instance.ends_at),
+        )
+        if starts and ends and ends <= starts:
+            self.add_error("ends_at", _("The end comes after the beginning."))
+        self._check_validity(cleaned)
+        if not 1 <= cleaned.get("per_customer", 1) <= 100:
+            self.add_error("per_customer", _("From 1 to 100."))
+        return cleaned
+
+    def _check_terms(self, kind: str, terms: dict[str, Any]) -> None:
+        try:
+            PROMOTIONS[kind].check(terms)
+        except ValidationError as error:
+            self.add_error(None, error)
+
+    def _check_validity(self, cleaned: dict[str, Any]) -> None:
+        days, begins, ends = (
+            cleaned.get(name, getattr(self.instance, name))
+            for name in ("valid_days", "valid_from", "valid_until")
+        )
+        if days is not None:
+            if begins or ends:
+                self.add_error("valid_days", _("Either days, or dates: not both."))
+            elif not 1 <= days <= 3650:
+                self.add_error("valid_days", _("From 1 to 3650."))
+        elif not begins or not ends:
+            self.add_error("valid_days", _("Say how many days, or from when until when."))
+        elif ends <= begins:
+            self.add_error("valid_until", _("The end comes after the beginning."))
+
+
+@admin.register(CouponTemplate)
+class CouponTemplateAdmin(MerchantAdmin):
+    area = Area.COUPONS
+    form = CouponTemplateForm
+    list_display = ("shown_name", "state", "progress", "starts_at", "ends_at")
+    list_filter = ("kind", "is_published")
+    search_fields = ("name",)
+    ordering = ("-id",)
+    readonly_fields = ("text", "given")
+    fields = (
+        ("name", "kind"),
+        ("terms", "text"),
+        ("total", "given", "per_customer"),
+        "starts_at",
+        "ends_at",
+        "valid_days",
+        "valid_from",
+        "valid_until",
+        "is_published",
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What some customers have already taken is no longer changed under the others."""
+        fixed = super().get_readonly_fields(request, obj)
+        if obj is None or not obj.given:
+            return fixed
+        return (*fixed, "kind", "terms", "per_customer", "valid_days", "valid_from", "valid_until")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        free = obj is not None and not obj.given and not obj.is_published
+        return free and self.has_change_permission(request, obj)
+
+    @display(description=_("name"), header=True, ordering="name")
+    def shown_name(self, template: CouponTemplate) -> list[str]:
+        return [template.name, self.text(template)]
+
+    @display(description=_("in the shopper's words"))
+    def text(self, template: CouponTemplate) -> str:
+        promotion = PROMOTIONS.get(template.kind)
+        if promotion is None or template.pk is None:
+            return "–"
+        return promotion.text(template.terms)
+
+    @display(
+        description=_("state"),
+        label={"draft": "warning", "soon": "info", "live": "success", "over": "danger"},
+    )
+    def state(self, template: CouponTemplate) -> tuple[str, Any]:
+        now = timezone.now()
+        if not template.is_published:
+            return "draft", _("draft")
+        if template.starts_at > now:
+            return "soon", _("scheduled")
+        if template.ends_at <= now:
+            return "over", _("over")
+        return "live", _("claimable")
+
+    @display(description=_("given"))
+    def progress(self, template: CouponTemplate) -> str:
+        return f"{template.given} / {template.total}"

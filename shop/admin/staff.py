@@ -1,0 +1,157 @@
+"""Who works here: the owner lets people in, says what they may do, and shuts them out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from backend.desk.roles import Area, is_operator
+from backend.desk.tenancy import MerchantAdmin, OwnedForm
+from backend.desk.widgets import LineBox, PasswordBox, display
+from shop.models import Staff
+
+if TYPE_CHECKING:
+    from django.contrib.auth.admin import UserAdmin as _DjangoUserAdmin
+    from django.contrib.auth.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+    _UserAdmin = _DjangoUserAdmin[User]
+else:
+    from django.contrib.auth.admin import UserAdmin as _DjangoUserAdmin
+    from unfold.admin import ModelAdmin
+    from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+    class _UserAdmin(_DjangoUserAdmin, ModelAdmin):
+        pass
+
+
+class StaffForm(OwnedForm):
+    """A user and their role in one form. The user belongs to this staff row alone."""
+
+    request: HttpRequest
+    username = forms.CharField(
+        label=_("user name"),
+        max_length=150,
+        validators=[UnicodeUsernameValidator()],
+        widget=LineBox(),
+    )
+    full_name = forms.CharField(
+        label=_("full name"), max_length=80, required=False, widget=LineBox()
+    )
+    password = forms.CharField(
+        label=_("password"),
+        required=False,
+        max_length=128,
+        strip=False,
+        widget=PasswordBox(attrs={"autocomplete": "new-password"}),
+        help_text=_("Leave empty to keep the one they have."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is None:
+            if "password" in self.fields:
+                self.fields["password"].required = True
+                self.fields["password"].help_text = ""
+        else:
+            user = self.instance.user
+            self.initial.update(username=user.username, full_name=user.first_name)
+
+    def clean_username(self) -> str:
+        username = User.normalize_username(self.cleaned_data["username"])
+        taken = User.objects.filter(username__iexact=username)
+        if self.instance.pk is not None:
+            taken = taken.exclude(pk=self.instance.user_id)
+        if taken.exists():
+            raise ValidationError(_("This user name is taken."))
+        return str(username)
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        if password:
+            user = User(username=self.cleaned_data.get("username", ""))
+            validate_password(password, user)
+        return password
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if self.instance.pk is None:
+            return cleaned
+        if self.instance.user.is_superuser and not is_operator(self.request):
+            raise ValidationError(_("This person runs the deployment."))
+        stays = cleaned.get("is_active", True) and cleaned.get("role") == Staff.Role.OWNER
+        if self.instance.user_id == self.request.user.pk and not stays:
+            raise ValidationError(_("You can't take your own keys away. Ask another owner to."))
+        return cleaned
+
+    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002
+        user = self.instance.user if self.instance.pk is not None else User(is_staff=True)
+        user.username = self.cleaned_data["username"]
+        user.first_name = self.cleaned_data["full_name"]
+        if password := self.cleaned_data["password"]:
+            user.set_password(password)
+        user.save()
+        self.instance.user = user
+        return super().save(commit)
+
+
+@admin.register(Staff)
+class StaffAdmin(MerchantAdmin):
+    area = Area.STAFF
+    form = StaffForm
+    list_display = ("shown_user", "role", "is_active", "last_login")
+    list_select_related = ("user",)
+    list_filter = ("role", "is_active")
+    search_fields = ("user__username", "user__first_name")
+    filter_horizontal = ("stores",)
+    fields = (("username", "full_name"), "password", ("role", "is_active"), "stores")
+
+    @display(description=_("user name"), header=True, ordering="user__username")
+    def shown_user(self, staff: Staff) -> list[str]:
+        return [staff.user.get_username(), staff.user.first_name]
+
+    @display(description=_("last sign-in"))
+    def last_login(self, staff: Staff) -> Any:
+        return staff.user.last_login
+
+
+admin.site.unregister(Group)
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class UserAdmin(_UserAdmin):
+    """The accounts themselves, for operators."""
+
+    form = UserChangeForm  # type: ignore[assignment]
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    list_display = ("username", "first_name", "is_staff", "is_superuser", "last_login")
+    list_filter = ("is_superuser", "is_active")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (None, {"fields": ("first_name", "email", "is_active", "is_staff", "is_superuser")}),
+    )
+    filter_horizontal = ()
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_operator(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_operator(request)

@@ -1,0 +1,142 @@
+"""Voucher templates at the desk: checked by their kind, never taken back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from coupons.models import CouponTemplate
+from tests.backend.desk import Shop, address, errors, filled, open_shop
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ours() -> Shop:
+    return open_shop("Ours")
+
+
+@pytest.fixture
+def client(ours: Shop) -> Client:
+    return ours.owner
+
+
+def saved(client: Client, page: str, **values: Any) -> Any:
+    return client.post(page, filled(client.get(page)) | values)
+
+
+NEW = {
+    "name": "Ten off", "kind": "spend_and_save",
+    "terms": '{"threshold_fen": 5000, "off_fen": 1000}',
+    "total": "10", "per_customer": "1", "valid_days": "7", "starts_at_0": "2026-01-01",
+    "starts_at_1": "00:00", "ends_at_0": "2027-01-01", "ends_at_1": "00:00",
+}  # fmt: skip
+
+
+def test_a_template_is_written_and_says_itself_in_words(ours: Shop, client: Client) -> None:
+    assert saved(client, address(CouponTemplate, "add"), **NEW).status_code == 302
+
+    template = CouponTemplate.objects.get(name="Ten off")
+    assert (template.terms, template.merchant_id) == (
+        {"threshold_fen": 5000, "off_fen": 1000},
+        ours.merchant.pk,
+    )
+    for page in ("changelist", "change"):
+        args = [template.pk] if page == "change" else []
+        seen = client.get(address(CouponTemplate, page, *args)).content.decode()
+        assert "¥10.00 off when you spend ¥50.00" in seen
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"terms": "{"}, "terms"),
+        ({"terms": "[]"}, "terms"),
+        ({"terms": json.dumps({"threshold_fen": 100, "off_fen": 200})}, "terms"),
+        ({"terms": json.dumps({"threshold_fen": 100})}, "terms"),
+        ({"terms": json.dumps({"threshold_fen": 100.5, "off_fen": 1})}, "terms"),
+        ({"kind": "magic"}, "kind"),
+        ({"total": "-1"}, "total"),
+        ({"total": "99999999999"}, "total"),
+        ({"per_customer": "0"}, "per_customer"),
+        ({"per_customer": "101"}, "per_customer"),
+        ({"valid_days": ""}, "valid_days"),
+        ({"valid_days": "0"}, "valid_days"),
+        ({"ends_at_0": "2025-01-01"}, "ends_at"),
+        ({"valid_from_0": "2026-01-01", "valid_from_1": "00:00"}, "valid_days"),
+    ],
+)
+def test_a_template_that_can_not_be_kept_is_refused(
+    wrong: dict[str, str], field: str, client: Client
+) -> None:
+    answer = saved(client, address(CouponTemplate, "add"), **NEW | wrong)
+
+    assert answer.status_code == 200
+    assert field in errors(answer)
+    assert CouponTemplate.objects.count() == 1
+
+
+def test_what_was_given_stays_given(ours: Shop, client: Client) -> None:
+    page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
+
+    assert "total" in errors(saved(client, page, total="2"))
+    assert saved(client, page, total="3").status_code == 302
+
+
+def test_while_it_is_live_the_total_only_rises(ours: Shop, client: Client) -> None:
+    CouponTemplate.objects.update(is_published=True)
+    page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
+
+    assert "total" in errors(saved(client, page, total="99"))
+    assert saved(client, page, total="101").status_code == 302
+
+
+def test_a_claim_in_the_middle_of_an_edit_is_not_lost(ours: Shop, client: Client) -> None:
+    page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
+    form = filled(client.get(page))
+    CouponTemplate.objects.update(given=50)
+
+    assert client.post(page, form | {"name": "Ours new"}).status_code == 302
+    assert "total" in errors(client.post(page, form | {"total": "49"}))
+
+    template = CouponTemplate.objects.get()
+    assert (template.given, template.name) == (50, "Ours new")
+
+
+def test_saving_never_writes_how_many_were_given(ours: Shop, client: Client) -> None:
+    page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
+    with CaptureQueriesContext(connection) as queries:
+        saved(client, page, name="Ours new")
+
+    (update,) = [
+        query["sql"]
+        for query in queries
+        if query["sql"].startswith('UPDATE "coupons_coupontemplate"')
+    ]
+    assert '"given"' not in update
+
+
+def test_the_terms_some_have_taken_are_not_changed_under_the_others(
+    ours: Shop, client: Client
+) -> None:
+    page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
+
+    saved(client, page, terms='{"threshold_fen": 1, "off_fen": 1}', per_customer="9")
+
+    template = CouponTemplate.objects.get()
+    assert (template.terms["off_fen"], template.per_customer) == (2000, 1)
+
+
+def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
+    page = address(CouponTemplate, "delete", ours.one(CouponTemplate).pk)
+
+    assert client.post(page, {"post": "yes"}).status_code == 403
+
+    CouponTemplate.objects.update(given=0)
+    assert client.post(page, {"post": "yes"}).status_code == 302
+    assert not CouponTemplate.objects.exists()
