@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from backend import embedded
+from backend.demo import OWNER
 from backend.embedded import EmbeddedError
 from backend.run import ROLES, environment
 
@@ -236,6 +237,7 @@ class Shop:
             server.stop()
 
     def tell_where(self) -> None:
+        name, password = OWNER
         base, play = (
             f"http://127.0.0.1:{self.settings.PORT}",
             f"http://127.0.0.1:{self.settings.SANDBOX_PORT}",
@@ -244,7 +246,7 @@ class Shop:
             "",
             "The shop is open.",
             f"  API, to read and try   {base}/api/docs/",
-            f"  Admin                  {base}/admin/    sign in as demo, password demo",
+            f"  Admin                  {base}/admin/    sign in as {name}, password {password}",
             f"  WeChat sandbox         {play}/",
             "  A shopper's whole way  make buy    (in another terminal)",
             "Ctrl-C stops everything.",
