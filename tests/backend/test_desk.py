@@ -127,6 +127,15 @@ def test_a_stranger_sees_nothing_in_a_list(model: type[Model], ours: Shop, their
 
 
 @pytest.mark.parametrize("model", OWNED)
+def test_no_form_offers_what_is_a_strangers(model: type[Model], ours: Shop, theirs: Shop) -> None:
+    client = theirs.owner
+    Store.objects.create(merchant=theirs.merchant, name="Theirs too", code="2")
+
+    for page in (address(model, "add"), address(model, "change", theirs.one(model).pk)):
+        assert "Ours" not in client.get(page).content.decode()
+
+
+@pytest.mark.parametrize("model", OWNED)
 def test_a_strangers_row_is_as_one_that_never_was(
     model: type[Model], ours: Shop, theirs: Shop
 ) -> None:
