@@ -132,7 +132,9 @@ class Order(Owned, Totals):
     customer = models.ForeignKey(
         Customer, null=True, on_delete=models.PROTECT, related_name="orders"
     )
-    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
+    store = models.ForeignKey(
+        Store, on_delete=models.PROTECT, related_name="+", verbose_name=_("store")
+    )
     status = models.CharField(
         _("status"),
         max_length=16,
@@ -159,7 +161,7 @@ class Order(Owned, Totals):
     completed_at = models.DateTimeField(_("completed at"), null=True, editable=False)
     closed_at = models.DateTimeField(_("closed at"), null=True, editable=False)
     receive_by = models.DateTimeField(
-        _("received by itself at"), null=True, editable=False, help_text="Set when shipped."
+        _("received by itself at"), null=True, editable=False, help_text=_("Set when shipped.")
     )
 
     class Meta:

@@ -43,7 +43,12 @@ class Payment(Owned):
     `act_at` is when a sweep has to look at it: to ask, or to close.
     """
 
-    purchase = models.ForeignKey(Purchase, on_delete=models.PROTECT, related_name="payments")
+    purchase = models.ForeignKey(
+        Purchase,
+        on_delete=models.PROTECT,
+        related_name="payments",
+        verbose_name=_("purchase"),
+    )
     account = models.ForeignKey(PayAccount, null=True, on_delete=models.PROTECT, related_name="+")
     method = models.CharField(_("method"), max_length=24)
     api_version = models.CharField(max_length=4, default="v2")
@@ -107,7 +112,9 @@ class Payment(Owned):
 class Refund(Owned):
     """Money on its way back. One out_refund_no for ever: it is WeChat's own key against doubles."""
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("payment")
+    )
     out_refund_no = models.CharField(_("merchant refund number"), max_length=64, unique=True)
     reference = models.CharField(
         max_length=64, help_text="What it is for; one refund of a payment for each."

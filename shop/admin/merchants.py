@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area, is_operator
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import style_secret
+from shop.admin.categories import PictureForm
 from shop.admin.fields import DatesField, HoursField, LinesField, PairsField
-from shop.admin.products import PictureForm
 from shop.models import Merchant, MiniProgram, PayAccount, Store
 
 _APPID: Final = RegexValidator(r"^wx[0-9a-f]{16}$", _("An AppID is wx and 16 characters."))

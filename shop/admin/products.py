@@ -1,4 +1,4 @@
-"""Categories and products, a product with its skus in one page."""
+"""Products, each with its skus in one page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -25,11 +24,11 @@ from backend.desk.tenancy import (
     OwnedFormSet,
     OwnedInlineForm,
 )
-from backend.desk.widgets import action, display, picture, pictures
+from backend.desk.widgets import action, display, pictures
 from shop import catalogue
+from shop.admin.categories import count_of
 from shop.admin.fields import (
     PairsField,
-    PictureFileField,
     PictureFilesField,
     PicturesField,
     SpecsField,
@@ -37,89 +36,7 @@ from shop.admin.fields import (
     check_picture,
     store,
 )
-from shop.models import Category, Product, Sku, Stock, StockMovement, Store
-
-
-def _count(model: type[Model], hangs_on: str) -> Coalesce:
-    """How many rows hang on each, counted apart so that no join of a search can count twice."""
-    rows = model._default_manager.filter(**{hangs_on: OuterRef("pk")}).order_by().values(hangs_on)
-    return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n")), 0)
-
-
-class PictureForm(OwnedForm):
-    """A form with one picture, kept in the column that `picture_column` names."""
-
-    picture_column = "picture"
-    upload = PictureFileField(label=_("upload a picture"))
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean()
-        path = cleaned.get(self.picture_column)
-        if path:
-            try:
-                check_picture(path)
-            except ValidationError as error:
-                self.add_error(self.picture_column, error)
-        return cleaned
-
-    def save(self, commit: bool = True) -> Any:  # noqa: FBT001, FBT002
-        if sent := self.cleaned_data.get("upload"):
-            whose = self.whose() or self.instance.pk
-            setattr(self.instance, self.picture_column, store(whose, sent))
-        return super().save(commit)
-
-
-class CategoryForm(PictureForm):
-    deepest = 3
-
-    def clean_parent(self) -> Category | None:
-        """Three levels at most, and none above itself."""
-        parent: Category | None = self.cleaned_data["parent"]
-        depth, above = 1, parent
-        while above is not None and depth <= self.deepest:
-            if above.pk == self.instance.pk:
-                raise ValidationError(_("A category can't stand under itself."))
-            depth, above = depth + 1, above.parent
-        if depth + self._height() > self.deepest:
-            raise ValidationError(_("Categories go three levels deep."))
-        return parent
-
-    def _height(self) -> int:
-        """How many levels hang below this category."""
-        if self.instance.pk is None:
-            return 0
-        below = Category.objects.filter(parent_id=self.instance.pk)
-        if below.filter(children__isnull=False).exists():
-            return 2
-        return int(below.exists())
-
-
-@admin.register(Category)
-class CategoryAdmin(MerchantAdmin):
-    area = Area.PRODUCTS
-    deletable = True
-    form = CategoryForm
-    list_display = ("shown_picture", "name", "parent", "how_many", "sort", "is_active")
-    list_display_links = ("name",)
-    list_select_related = ("parent",)
-    list_filter = ("is_active", ("parent", OwnedFilter))
-    search_fields = ("name",)
-    autocomplete_fields = ("parent",)
-    fields = ("name", "parent", "picture", "upload", "sort", "is_active")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: QuerySet[Any] = (
-            super().get_queryset(request).annotate(how_many=_count(Product, "category"))
-        )
-        return rows
-
-    @display(description=_("picture"))
-    def shown_picture(self, category: Category) -> str:
-        return picture(category.picture)
-
-    @display(description=_("products"), ordering="how_many")
-    def how_many(self, category: Any) -> int:
-        return int(category.how_many)
+from shop.models import Product, Sku, Stock, StockMovement, Store
 
 
 class ProductForm(OwnedForm):
@@ -284,7 +201,7 @@ class ProductAdmin(MerchantAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = (
-            super().get_queryset(request).annotate(how_many=_count(Sku, "product"))
+            super().get_queryset(request).annotate(how_many=count_of(Sku, "product"))
         )
         return rows
 

@@ -110,7 +110,7 @@ class StaffAdmin(MerchantAdmin):
     list_select_related = ("user",)
     list_filter = ("role", "is_active")
     search_fields = ("user__username", "user__first_name")
-    filter_horizontal = ("stores",)
+    autocomplete_fields = ("stores",)
     fields = (("username", "full_name"), "password", ("role", "is_active"), "stores")
 
     @display(description=_("user name"), header=True, ordering="user__username")

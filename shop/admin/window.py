@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display, picture
-from shop.admin.products import PictureForm
+from shop.admin.categories import PictureForm
 from shop.catalogue import clean_html
 from shop.models import Banner, HomeSection, LegalDocument, Notice
 

@@ -16,7 +16,12 @@ class Category(Owned):
     """A node of the category tree, three levels at most."""
 
     parent = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="children"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="children",
+        verbose_name=_("parent category"),
     )
     name = models.CharField(_("name"), max_length=40)
     picture = models.CharField(_("picture"), max_length=500, blank=True)
@@ -48,7 +53,12 @@ class Product(Owned):
     """
 
     category = models.ForeignKey(
-        Category, null=True, blank=True, on_delete=models.PROTECT, related_name="products"
+        Category,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="products",
+        verbose_name=_("category"),
     )
     code = models.CharField(_("product code"), max_length=64)
     name = models.CharField(_("name"), max_length=120)
@@ -58,7 +68,7 @@ class Product(Owned):
     pictures = ArrayField(
         models.CharField(max_length=500), verbose_name=_("pictures"), default=list, blank=True
     )
-    description = models.TextField(_("description"), blank=True, help_text="Clean HTML.")
+    description = models.TextField(_("description"), blank=True, help_text=_("Clean HTML."))
     params = models.JSONField(_("parameters"), default=list, blank=True)
     specs = models.JSONField(_("specifications"), default=list, blank=True)
     tags = ArrayField(
@@ -142,7 +152,9 @@ class Sku(Owned):
     `spec_values` holds the values in the order of the product's `specs`.
     """
 
-    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="skus")
+    product = models.ForeignKey(
+        Product, on_delete=models.CASCADE, related_name="skus", verbose_name=_("product")
+    )
     code = models.CharField(_("sku code"), max_length=64)
     barcode = models.CharField(_("barcode"), max_length=32, blank=True)
     spec_values = ArrayField(
@@ -176,8 +188,12 @@ class Sku(Owned):
 class Stock(Owned):
     """A sku at a store: one row, one count. `shop.stock` alone writes `available` and `held`."""
 
-    sku = models.ForeignKey(Sku, on_delete=models.CASCADE, related_name="stocks")
-    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+")
+    sku = models.ForeignKey(
+        Sku, on_delete=models.CASCADE, related_name="stocks", verbose_name=_("sku")
+    )
+    store = models.ForeignKey(
+        Store, on_delete=models.PROTECT, related_name="+", verbose_name=_("store")
+    )
     available = models.BigIntegerField(_("available"), default=0, editable=False)
     held = models.BigIntegerField(_("held"), default=0, editable=False)
     unlimited = models.BooleanField(
