@@ -21,6 +21,13 @@ log = logging.getLogger(__name__)
 # name: {"task": dotted name, "schedule": seconds or crontab}. Every entry is a sweep that looks for
 # rows past a deadline, so one that was missed or came twice changes nothing.
 SCHEDULE: dict[str, dict[str, Any]] = {
+    "notifications": {"task": "payments.tasks.settle_notifications", "schedule": 15},
+    "unpaid-purchases": {"task": "payments.tasks.expire_purchases", "schedule": 15},
+    "open-payments": {"task": "payments.tasks.look_at_payments", "schedule": 15},
+    "refunds": {"task": "payments.tasks.push_refunds", "schedule": 15},
+    "unverified-notifications": {"task": "payments.tasks.delete_unverified", "schedule": 3600},
+    "receipts": {"task": "orders.tasks.receive_overdue", "schedule": 60},
+    "expired-coupons": {"task": "coupons.tasks.expire_coupons", "schedule": 300},
     "expired-sign-ins": {"task": "shop.tasks.delete_expired_sign_ins", "schedule": 3600},
     "stale-carts": {"task": "shop.tasks.delete_stale_carts", "schedule": 3600},
     "old-cart-additions": {"task": "shop.tasks.delete_old_cart_additions", "schedule": 3600},

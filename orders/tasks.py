@@ -1,0 +1,33 @@
+"""The clock's work on orders."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from celery import shared_task
+from django.utils import timezone
+
+from backend import metrics
+from orders import lifecycle
+from orders.models import Order, OrderStatus
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = 500
+
+
+@shared_task
+def receive_overdue() -> None:
+    """Shipped orders whose days are over count as received; one that moved on is left alone."""
+    now = timezone.now()
+    due = Order.objects.filter(
+        status=OrderStatus.SHIPPED, held_for="", receive_by__lte=now
+    ).order_by("receive_by")
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    for pk in rows:
+        try:
+            lifecycle.receive(pk, at=now, by="clock")
+        except lifecycle.WrongStatus:
+            continue
+    metrics.sweep("receive_overdue", len(rows))

@@ -1,0 +1,1 @@
+"""The doors of payments: paying, checking, and WeChat's own."""

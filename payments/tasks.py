@@ -1,0 +1,76 @@
+"""The clock's work on money. Each sweep reads a deadline column; two at once change nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from celery import shared_task
+from django.utils import timezone
+
+from backend import metrics
+from orders.models import Purchase, PurchaseStatus
+from payments import notifications, paying, refunds
+from payments.models import OPEN_STATUSES, Notification, Payment, Refund
+
+_BATCH: Final = 200
+
+
+@shared_task
+def act_on_notification(notification_id: int) -> None:
+    """One stored message."""
+    notifications.act(notification_id)
+
+
+@shared_task
+def push_refund(refund_id: int) -> None:
+    """One refund."""
+    refunds.push(refund_id)
+
+
+@shared_task
+def settle_notifications() -> None:
+    """Messages whose task was lost."""
+    due = Notification.objects.filter(
+        state=Notification.State.RECEIVED, act_at__lte=timezone.now()
+    ).order_by("act_at")
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    metrics.sweep("settle_notifications", paying.each(rows, notifications.act, "notification"))
+
+
+@shared_task
+def expire_purchases() -> None:
+    """Purchases nobody paid in time."""
+    due = Purchase.objects.filter(
+        status=PurchaseStatus.AWAITING_PAYMENT, expires_at__lte=timezone.now()
+    ).order_by("expires_at")
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    metrics.sweep("expire_purchases", paying.each(rows, paying.expire, "expiry"))
+
+
+@shared_task
+def look_at_payments() -> None:
+    """Trades to ask about, and trades of closed purchases to close."""
+    paying.close_trades_of_closed()
+    due = Payment.objects.filter(status__in=OPEN_STATUSES, act_at__lte=timezone.now()).order_by(
+        "act_at"
+    )
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    metrics.sweep("look_at_payments", paying.each(rows, paying.look_when_due, "payment"))
+
+
+@shared_task
+def push_refunds() -> None:
+    """Refunds to ask for, or to ask about."""
+    due = Refund.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    metrics.sweep("push_refunds", paying.each(rows, refunds.push, "refund"))
+
+
+@shared_task
+def delete_unverified() -> None:
+    """Messages nobody signed, after their week."""
+    old = timezone.now() - notifications.UNVERIFIED_LIFE
+    gone, _by_model = Notification.objects.filter(
+        state=Notification.State.UNVERIFIED, received_at__lt=old
+    ).delete()
+    metrics.sweep("delete_unverified", gone)
