@@ -17,12 +17,12 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
     code = serializers.CharField()
     message = serializers.CharField()
-    fields = serializers.DictField(required=False, help_text="Per field, what is wrong with it.")
     detail = serializers.DictField(required=False, help_text="Facts that go with the code.")
 
     def get_fields(self) -> dict[str, Any]:
-        """`fields` is also the name of a serializer's own attribute; give it as declared."""
-        return super().get_fields()
+        """`fields` can't be declared: a serializer has an attribute of that name."""
+        what = serializers.DictField(required=False, help_text="Per field, what is wrong with it.")
+        return {**super().get_fields(), "fields": what}
 
 
 class _Common(DomainError):
@@ -93,7 +93,7 @@ class ShopSchema(AutoSchema):
         return [LANGUAGE]
 
     def get_response_serializers(self) -> Any:
-        declared = super().get_response_serializers()
+        declared: Any = super().get_response_serializers()
         if not isinstance(declared, dict):
             declared = {200: declared}
         common: list[type[DomainError]] = [Invalid, MethodNotAllowed]

@@ -1,0 +1,1 @@
+"""The doors of coupons: what is offered, claiming it, the wallet."""

@@ -1,0 +1,174 @@
+"""What is offered, claiming one, and the wallet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from backend.api import Rate, idempotency_key, listing
+from backend.errors import BadCursor, KeyReused, NotFound
+from backend.schema import APPID, IDEMPOTENCY_KEY, problems
+from coupons import queries, wallet
+from coupons.models import CouponStatus
+from coupons.promotions import PROMOTIONS
+from shop.api.source import SourceSerializer
+from shop.login import ShopperView, VisitorView
+
+
+class TemplateSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    text = serializers.CharField(help_text="The terms in words.")
+    terms = serializers.DictField()
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField()
+    valid_from = serializers.DateTimeField(allow_null=True)
+    valid_until = serializers.DateTimeField(allow_null=True)
+    valid_days = serializers.IntegerField(allow_null=True)
+    total = serializers.IntegerField()
+    remaining = serializers.IntegerField()
+    per_customer = serializers.IntegerField()
+    claimed = serializers.IntegerField(help_text="By this customer; 0 without a sign-in.")
+    claimable = serializers.BooleanField()
+
+
+class TemplateListSerializer(serializers.Serializer[Any]):
+    results = TemplateSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class CouponSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    template = serializers.IntegerField()
+    name = serializers.CharField()
+    kind = serializers.CharField()
+    text = serializers.CharField(help_text="The terms in words.")
+    terms = serializers.DictField()
+    status = serializers.ChoiceField(choices=CouponStatus.choices)
+    status_text = serializers.CharField()
+    code = serializers.CharField()
+    valid_from = serializers.DateTimeField()
+    valid_until = serializers.DateTimeField()
+    claimed_at = serializers.DateTimeField()
+
+
+class CouponListSerializer(serializers.Serializer[Any]):
+    results = CouponSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class ClaimRequestSerializer(serializers.Serializer[Any]):
+    source = SourceSerializer(required=False)
+
+
+class _WalletQuery(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=queries.TABS, default="usable")
+    cursor = serializers.CharField(required=False, max_length=100)
+
+
+class ClaimRate(Rate):
+    scope, limit, seconds = "claim", 60, 60
+
+
+class TemplatesView(VisitorView):
+    @extend_schema(
+        operation_id="coupon_templates",
+        tags=["coupons"],
+        parameters=[APPID],
+        responses=TemplateListSerializer,
+    )
+    def get(self, request: Any) -> Response:
+        """What may be claimed now, with what this customer has had already."""
+        templates = list(queries.offered(self.merchant().pk, timezone.now())[:100])
+        visitor = self.visitor()
+        had = queries.claimed(visitor, [t.pk for t in templates]) if visitor else {}
+        rows = [
+            {
+                "id": t.pk,
+                "name": t.name,
+                "kind": t.kind,
+                "text": PROMOTIONS[t.kind].text(t.terms),
+                "terms": t.terms,
+                "starts_at": t.starts_at,
+                "ends_at": t.ends_at,
+                "valid_from": t.valid_from,
+                "valid_until": t.valid_until,
+                "valid_days": t.valid_days,
+                "total": t.total,
+                "remaining": t.total - t.given,
+                "per_customer": t.per_customer,
+                "claimed": had.get(t.pk, 0),
+                "claimable": t.given < t.total and had.get(t.pk, 0) < t.per_customer,
+            }
+            for t in templates
+        ]
+        return Response({"results": rows, "next": None})
+
+
+class ClaimView(ShopperView):
+    throttle_classes = (ClaimRate,)
+
+    @extend_schema(
+        operation_id="claim",
+        tags=["coupons"],
+        parameters=[IDEMPOTENCY_KEY],
+        request=ClaimRequestSerializer,
+        responses={
+            201: CouponSerializer,
+            200: CouponSerializer,
+            **problems(
+                NotFound,
+                wallet.SoldOut,
+                wallet.ClaimLimitReached,
+                wallet.NotStarted,
+                wallet.Ended,
+                KeyReused,
+            ),
+        },
+    )
+    def post(self, request: Any, pk: int) -> Response:
+        """Put one into the wallet. The same Idempotency-Key gives the same coupon with 200."""
+        form = ClaimRequestSerializer(data=request.data or {})
+        form.is_valid(raise_exception=True)
+        customer = self.customer()
+        coupon, new = wallet.claim(
+            merchant=customer.merchant_id,
+            template=pk,
+            customer=customer.pk,
+            key=idempotency_key(request),
+            source=form.validated_data.get("source"),
+        )
+        return Response(queries.shape_of(coupon, timezone.now()), status=201 if new else 200)
+
+
+class CouponsView(ShopperView):
+    @extend_schema(
+        operation_id="coupons",
+        tags=["coupons"],
+        parameters=[
+            OpenApiParameter("status", str, enum=list(queries.TABS), default="usable"),
+            OpenApiParameter("cursor", str),
+        ],
+        responses={200: CouponListSerializer, **problems(BadCursor)},
+    )
+    def get(self, request: Any) -> Response:
+        """The wallet by tab, newest first."""
+        query = _WalletQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        asked = query.validated_data
+        rows = queries.wallet_page(
+            self.customer(), asked["status"], asked.get("cursor"), timezone.now()
+        )
+        return Response(listing(rows, ("id",)))
+
+
+class CouponView(ShopperView):
+    @extend_schema(operation_id="coupon", tags=["coupons"], responses={200: CouponSerializer})
+    def get(self, request: Any, pk: int) -> Response:
+        """One coupon of the wallet."""
+        return Response(queries.shape_of(queries.one(self.customer(), pk), timezone.now()))

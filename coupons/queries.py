@@ -1,0 +1,111 @@
+"""Looking coupons up: what is on offer, and what lies in a wallet."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+from django.db.models import Count, Q, QuerySet
+
+from backend.api import PAGE_SIZE, decode_cursor
+from backend.errors import NotFound
+from coupons.models import Coupon, CouponStatus, CouponTemplate
+from coupons.promotions import PROMOTIONS
+from shop.models import Customer
+
+# Expiry is a fact of the clock: what has run out is expired, swept or not.
+_TABS: Final[dict[str, str]] = {
+    "usable": "c.status = 'claimed' AND c.valid_until > %(at)s",
+    "held": "c.status = 'held'",
+    "used": "c.status = 'used'",
+    "expired": "c.status IN ('expired', 'voided')"
+    " OR (c.status = 'claimed' AND c.valid_until <= %(at)s)",
+}
+TABS: Final = tuple(_TABS)
+
+_WALLET_SQL: Final = """
+SELECT c.* FROM coupons_coupon c
+WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s
+  AND (%(before)s::bigint IS NULL OR c.id < %(before)s) AND ({where})
+ORDER BY c.id DESC LIMIT %(limit)s
+"""
+
+
+def offered(merchant: int, at: dt.datetime) -> QuerySet[CouponTemplate]:
+    """What may be claimed now, soonest to end first."""
+    return CouponTemplate.objects.filter(
+        merchant_id=merchant, is_published=True, starts_at__lte=at, ends_at__gt=at
+    ).order_by("ends_at", "pk")
+
+
+def claimed(customer: Customer, templates: list[int]) -> dict[int, int]:
+    """How many of each template this customer has had."""
+    rows = (
+        Coupon.objects.filter(
+            merchant_id=customer.merchant_id, customer_id=customer.pk, template_id__in=templates
+        )
+        .values_list("template_id")
+        .annotate(n=Count("pk"))
+    )
+    return dict(rows)
+
+
+def wallet_page(
+    customer: Customer, tab: str, cursor: str | None, at: dt.datetime
+) -> list[dict[str, Any]]:
+    """A page of a wallet and one row more, newest first.
+
+    Raises: BadCursor.
+    """
+    parameters = {
+        "merchant": customer.merchant_id,
+        "customer": customer.pk,
+        "at": at,
+        "before": decode_cursor(cursor, int)[0] if cursor else None,
+        "limit": PAGE_SIZE + 1,
+    }
+    coupons = Coupon.objects.raw(_WALLET_SQL.format(where=_TABS[tab]), parameters)
+    return [shape_of(coupon, at) for coupon in coupons]
+
+
+def usable_count(customer: Customer, at: dt.datetime) -> int:
+    """How many coupons of a wallet can be used now or later."""
+    return Coupon.objects.filter(
+        Q(valid_until__gt=at),
+        merchant_id=customer.merchant_id,
+        customer_id=customer.pk,
+        status=CouponStatus.CLAIMED,
+    ).count()
+
+
+def one(customer: Customer, pk: int) -> Coupon:
+    """A coupon of the customer's.
+
+    Raises: NotFound.
+    """
+    found = Coupon.objects.filter(
+        pk=pk, merchant_id=customer.merchant_id, customer_id=customer.pk
+    ).first()
+    if found is None:
+        raise NotFound(f"coupon {pk}")
+    return found
+
+
+def shape_of(coupon: Coupon, at: dt.datetime) -> dict[str, Any]:
+    """A coupon as a shopper sees it."""
+    ran_out = coupon.status == CouponStatus.CLAIMED and coupon.valid_until <= at
+    status = CouponStatus.EXPIRED if ran_out else CouponStatus(coupon.status)
+    return {
+        "id": coupon.pk,
+        "template": coupon.template_id,
+        "name": coupon.name,
+        "kind": coupon.kind,
+        "text": PROMOTIONS[coupon.kind].text(coupon.terms),
+        "terms": coupon.terms,
+        "status": status.value,
+        "status_text": status.label,
+        "code": coupon.code,
+        "valid_from": coupon.valid_from,
+        "valid_until": coupon.valid_until,
+        "claimed_at": coupon.claimed_at,
+    }

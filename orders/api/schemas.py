@@ -1,0 +1,384 @@
+"""What the order endpoints take and give, field for field."""
+
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from orders.models import MAX_LINES, MAX_QUANTITY, OrderStatus, PurchaseStatus
+from shop.api.source import SourceSerializer
+
+BIGGEST: Final = 2**63 - 1
+
+
+class Id(serializers.IntegerField):
+    """A row's id, as the database can hold it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=BIGGEST, **kwargs)
+
+
+class SpecSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    value = serializers.CharField()
+
+
+class ItemSerializer(serializers.Serializer[Any]):
+    sku = Id()
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
+    store = Id(required=False, allow_null=True)
+    source = SourceSerializer(required=False)
+
+
+class DeliverySerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=["express"], default="express")
+    address = Id(required=False, allow_null=True)
+
+
+class QuoteRequestSerializer(serializers.Serializer[Any]):
+    items = ItemSerializer(
+        many=True,
+        required=False,
+        min_length=1,
+        max_length=MAX_LINES,
+        help_text="May be left out with `from_cart`: the selected lines of the cart.",
+    )
+    from_cart = serializers.BooleanField(default=False)
+    delivery = DeliverySerializer(required=False, allow_null=True)
+    coupons = serializers.ListField(
+        child=Id(),
+        required=False,
+        allow_null=True,
+        max_length=20,
+        help_text="Left out: the best there are. `[]`: none.",
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not attrs.get("items") and not attrs.get("from_cart"):
+            field = self.fields["items"]
+            raise serializers.ValidationError({"items": [field.error_messages["required"]]})
+        return attrs
+
+
+class RemarkSerializer(serializers.Serializer[Any]):
+    store = Id()
+    remark = serializers.CharField(max_length=200, allow_blank=True)
+
+
+class PlaceRequestSerializer(QuoteRequestSerializer):
+    payable_fen = serializers.IntegerField(
+        min_value=0, max_value=BIGGEST, help_text="What the shopper saw."
+    )
+    remarks = RemarkSerializer(many=True, required=False, max_length=MAX_LINES)
+    accepts_no_return = serializers.ListField(
+        child=Id(),
+        required=False,
+        max_length=MAX_LINES,
+        help_text="Skus whose missing right of return the shopper agreed to.",
+    )
+    source = SourceSerializer(required=False)
+
+
+class OfferedSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField()
+    product = serializers.IntegerField()
+    store = serializers.IntegerField()
+    name = serializers.CharField()
+    picture = serializers.CharField(allow_blank=True)
+    specs = SpecSerializer(many=True)
+    list_price_fen = serializers.IntegerField()
+    unit_price_fen = serializers.IntegerField()
+    available = serializers.IntegerField(allow_null=True, help_text="null: never runs out")
+    no_reason_return = serializers.BooleanField()
+
+
+class QuotedLineSerializer(OfferedSerializer):
+    quantity = serializers.IntegerField()
+    goods_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField()
+
+
+class QuotedStoreSerializer(serializers.Serializer[Any]):
+    store = serializers.IntegerField()
+    name = serializers.CharField()
+    lines = QuotedLineSerializer(many=True)
+    goods_fen = serializers.IntegerField()
+    freight_fen = serializers.IntegerField(allow_null=True)
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField()
+
+
+class UsableCouponSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    saves_fen = serializers.IntegerField()
+    chosen = serializers.BooleanField()
+
+
+class UnusableCouponSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    reason = serializers.ChoiceField(choices=["below_threshold", "not_applicable"])
+    message = serializers.CharField()
+    missing_fen = serializers.IntegerField()
+
+
+class QuotedCouponsSerializer(serializers.Serializer[Any]):
+    usable = UsableCouponSerializer(many=True)
+    unusable = UnusableCouponSerializer(many=True)
+
+
+class LineProblemSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField()
+    store = serializers.IntegerField(allow_null=True)
+    quantity = serializers.IntegerField()
+    reason = serializers.ChoiceField(
+        choices=["not_for_sale", "out_of_stock", "over_limit", "store_closed"]
+    )
+    available = serializers.IntegerField(allow_null=True)
+
+
+class AddressShapeSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    receiver = serializers.CharField()
+    phone = serializers.CharField()
+    province_code = serializers.CharField()
+    city_code = serializers.CharField()
+    district_code = serializers.CharField()
+    province = serializers.CharField()
+    city = serializers.CharField()
+    district = serializers.CharField()
+    detail = serializers.CharField()
+    tag = serializers.CharField(allow_blank=True)
+    is_default = serializers.BooleanField()
+
+
+class DeliveryOptionSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    allowed = serializers.BooleanField()
+    reason = serializers.CharField(allow_blank=True)
+    stores = serializers.ListField(child=serializers.IntegerField())
+
+
+class ReturnTermSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField()
+    no_reason_return = serializers.BooleanField()
+    ground = serializers.CharField(allow_blank=True)
+
+
+class QuoteSerializer(serializers.Serializer[Any]):
+    stores = QuotedStoreSerializer(many=True)
+    goods_fen = serializers.IntegerField()
+    freight_fen = serializers.IntegerField(allow_null=True, help_text="null: no address yet")
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField(help_text="Without freight while that is null.")
+    quantity = serializers.IntegerField()
+    coupons = QuotedCouponsSerializer()
+    problems = LineProblemSerializer(many=True)
+    needs = serializers.ListField(child=serializers.ChoiceField(choices=["address"]))
+    address = AddressShapeSerializer(allow_null=True)
+    delivery_options = DeliveryOptionSerializer(many=True)
+    invoice_supported = serializers.BooleanField()
+    return_terms = ReturnTermSerializer(many=True)
+
+
+class OrderLineSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    sku = serializers.IntegerField()
+    product = serializers.IntegerField()
+    name = serializers.CharField()
+    picture = serializers.CharField(allow_blank=True)
+    specs = SpecSerializer(many=True)
+    quantity = serializers.IntegerField()
+    list_price_fen = serializers.IntegerField()
+    unit_price_fen = serializers.IntegerField()
+    goods_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField()
+    no_reason_return = serializers.BooleanField()
+    aftersale_until = serializers.DateTimeField(allow_null=True)
+
+
+class StoreShapeSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    phone = serializers.CharField(allow_blank=True)
+
+
+class ParcelSerializer(serializers.Serializer[Any]):
+    courier = serializers.CharField()
+    tracking_no = serializers.CharField()
+    shipped_at = serializers.DateTimeField()
+
+
+class ReceiverSerializer(serializers.Serializer[Any]):
+    receiver = serializers.CharField(allow_blank=True)
+    phone = serializers.CharField(allow_blank=True)
+    region = serializers.CharField(allow_blank=True)
+    detail = serializers.CharField(allow_blank=True)
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    number = serializers.CharField()
+    purchase = serializers.CharField()
+    status = serializers.ChoiceField(choices=OrderStatus.choices)
+    status_text = serializers.CharField()
+    store = StoreShapeSerializer()
+    goods_fen = serializers.IntegerField()
+    freight_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField()
+    lines = OrderLineSerializer(many=True)
+    parcels = ParcelSerializer(many=True)
+    remark = serializers.CharField(allow_blank=True)
+    receiver = ReceiverSerializer()
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(choices=["pay", "cancel", "receive"]),
+        help_text="What the shopper may do now: draw these as buttons.",
+    )
+    expires_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+    shipped_at = serializers.DateTimeField(allow_null=True)
+    receive_by = serializers.DateTimeField(allow_null=True)
+    completed_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
+    close_reason = serializers.CharField(allow_blank=True)
+    method = serializers.CharField(allow_blank=True)
+
+
+class OrderEventSerializer(serializers.Serializer[Any]):
+    event = serializers.CharField()
+    text = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
+class OrderDetailSerializer(OrderSerializer):
+    events = OrderEventSerializer(many=True)
+
+
+class PurchaseSerializer(serializers.Serializer[Any]):
+    number = serializers.CharField()
+    status = serializers.ChoiceField(choices=PurchaseStatus.choices)
+    status_text = serializers.CharField()
+    goods_fen = serializers.IntegerField()
+    freight_fen = serializers.IntegerField()
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField()
+    expires_at = serializers.DateTimeField()
+    created_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField(allow_null=True)
+    closed_at = serializers.DateTimeField(allow_null=True)
+    close_reason = serializers.CharField(allow_blank=True)
+    method = serializers.CharField(allow_blank=True)
+    actions = serializers.ListField(child=serializers.ChoiceField(choices=["pay", "cancel"]))
+    orders = OrderSerializer(many=True)
+
+
+class OrderRowSerializer(serializers.Serializer[Any]):
+    """An unpaid purchase (`orders`), or one order (`order`)."""
+
+    kind = serializers.ChoiceField(choices=["purchase", "order"])
+    number = serializers.CharField()
+    payable_fen = serializers.IntegerField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    status = serializers.CharField()
+    status_text = serializers.CharField()
+    actions = serializers.ListField(child=serializers.CharField())
+    orders = OrderSerializer(many=True)
+
+
+class OrderListSerializer(serializers.Serializer[Any]):
+    results = OrderRowSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class CountsSerializer(serializers.Serializer[Any]):
+    awaiting_payment = serializers.IntegerField()
+    paid = serializers.IntegerField()
+    shipped = serializers.IntegerField()
+    to_review = serializers.IntegerField()
+    after_sale = serializers.IntegerField()
+
+
+class CartLineSerializer(OfferedSerializer):
+    id = serializers.IntegerField()
+    quantity = serializers.IntegerField()
+    selected = serializers.BooleanField()
+    goods_fen = serializers.IntegerField()
+    reason = serializers.CharField(
+        allow_blank=True,
+        help_text="Empty, or why so many can't be bought: not_for_sale, out_of_stock, "
+        "store_closed, over_limit.",
+    )
+
+
+class CartStoreSerializer(serializers.Serializer[Any]):
+    store = serializers.IntegerField()
+    name = serializers.CharField()
+    all_selected = serializers.BooleanField()
+    goods_fen = serializers.IntegerField()
+    lines = CartLineSerializer(many=True)
+
+
+class GoneLineSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    sku = serializers.IntegerField()
+    product = serializers.IntegerField()
+    name = serializers.CharField()
+    picture = serializers.CharField(allow_blank=True)
+    quantity = serializers.IntegerField()
+    reason = serializers.CharField()
+
+
+class CartHintSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    message = serializers.CharField()
+    missing_fen = serializers.IntegerField()
+
+
+class CartSerializer(serializers.Serializer[Any]):
+    stores = CartStoreSerializer(many=True)
+    invalid = GoneLineSerializer(many=True, help_text="Lines no longer for sale.")
+    count = serializers.IntegerField(help_text="Units in the cart.")
+    all_selected = serializers.BooleanField()
+    selected_quantity = serializers.IntegerField()
+    goods_fen = serializers.IntegerField(help_text="Of what is selected.")
+    discount_fen = serializers.IntegerField()
+    payable_fen = serializers.IntegerField(help_text="Before freight.")
+    coupon = UsableCouponSerializer(allow_null=True, help_text="The one that would be used.")
+    hint = CartHintSerializer(allow_null=True, help_text="The nearest coupon still out of reach.")
+
+
+class CartAddSerializer(serializers.Serializer[Any]):
+    sku = Id()
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
+    store = Id(required=False, allow_null=True)
+    mode = serializers.ChoiceField(choices=["add", "set"], default="add")
+    source = SourceSerializer(required=False)
+
+
+class CartChangeSerializer(serializers.Serializer[Any]):
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, required=False)
+    selected = serializers.BooleanField(required=False)
+    sku = Id(required=False)
+    store = Id(required=False)
+
+
+class CartSelectSerializer(serializers.Serializer[Any]):
+    selected = serializers.BooleanField()
+    lines = serializers.ListField(
+        child=Id(), required=False, max_length=MAX_LINES, help_text="Left out: every line."
+    )
+    store = Id(required=False)
+
+
+class CartRemoveSerializer(serializers.Serializer[Any]):
+    lines = serializers.ListField(
+        child=Id(), required=False, max_length=MAX_LINES, help_text="Left out: with `invalid`."
+    )
+    invalid = serializers.BooleanField(default=False, help_text="All lines no longer for sale.")
+
+
+class CartCountSerializer(serializers.Serializer[Any]):
+    count = serializers.IntegerField()

@@ -1,0 +1,256 @@
+"""How quotes, purchases and orders look from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
+
+from backend.money import Fen
+from orders import pricing
+from orders.checkout import Priced
+from orders.lifecycle import Event
+from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
+from shop.catalogue import picture_url
+from shop.models import Address
+
+_EVENT_TEXTS = {
+    Event.PLACE: _("Order placed"),
+    Event.PAY: _("Paid"),
+    Event.SHIP: _("Shipped"),
+    Event.RECEIVE: _("Received"),
+    Event.CLOSE: _("Closed"),
+}
+
+# What a shopper may do next, by status; clients draw these as buttons.
+_ACTIONS: dict[str, list[str]] = {
+    OrderStatus.AWAITING_PAYMENT: ["pay", "cancel"],
+    OrderStatus.PAID: [],
+    OrderStatus.SHIPPED: ["receive"],
+    OrderStatus.COMPLETED: [],
+    OrderStatus.CLOSED: [],
+}
+
+
+def address_shape(address: Address) -> dict[str, Any]:
+    """An address, as clients lean on it."""
+    return {
+        "id": address.pk,
+        "receiver": address.receiver,
+        "phone": address.phone,
+        "province_code": address.province_code,
+        "city_code": address.city_code,
+        "district_code": address.district_code,
+        "province": address.province,
+        "city": address.city,
+        "district": address.district,
+        "detail": address.detail,
+        "tag": address.tag,
+        "is_default": address.is_default,
+    }
+
+
+def offered_shape(offered: pricing.Offered) -> dict[str, Any]:
+    """A sku as a line shows it."""
+    return {
+        "sku": offered.sku,
+        "product": offered.product,
+        "store": offered.store,
+        "name": offered.name,
+        "picture": picture_url(offered.picture),
+        "specs": list(offered.specs),
+        "list_price_fen": offered.list_price,
+        "unit_price_fen": offered.unit_price,
+        "available": offered.available,
+        "no_reason_return": offered.no_reason_return,
+    }
+
+
+def _quoted_line(line: pricing.Line) -> dict[str, Any]:
+    return {
+        **offered_shape(line.wish.offered),
+        "quantity": line.wish.quantity,
+        "goods_fen": line.wish.goods,
+        "discount_fen": line.discount,
+        "payable_fen": line.payable,
+    }
+
+
+def why_unusable(reason: str, missing: Fen) -> str:
+    """Why a coupon can't be used, in the reader's words."""
+    if reason == "below_threshold":
+        return translate("%(missing)s more to use it") % {"missing": missing}
+    return translate("It applies to nothing here.")
+
+
+def quote_shape(priced: Priced) -> dict[str, Any]:
+    """A quote: what the confirm page draws."""
+    quote = priced.quote
+    known = quote.freight_known
+    lines = [line for part in quote.parts for line in part.lines]
+    return {
+        "stores": [
+            {
+                "store": part.store,
+                "name": part.store_name,
+                "lines": [_quoted_line(line) for line in part.lines],
+                "goods_fen": part.goods,
+                "freight_fen": part.freight if known else None,
+                "discount_fen": part.discount,
+                "payable_fen": part.payable,
+            }
+            for part in quote.parts
+        ],
+        "goods_fen": quote.goods,
+        "freight_fen": quote.freight if known else None,
+        "discount_fen": quote.discount,
+        "payable_fen": quote.payable,
+        "quantity": sum(line.wish.quantity for line in lines),
+        "coupons": {
+            "usable": [
+                {
+                    "id": choice.voucher.id,
+                    "name": choice.voucher.name,
+                    "saves_fen": choice.saves,
+                    "chosen": choice.chosen,
+                }
+                for choice in quote.usable
+            ],
+            "unusable": [
+                {
+                    "id": other.voucher.id,
+                    "name": other.voucher.name,
+                    "reason": other.reason,
+                    "message": why_unusable(other.reason, other.missing),
+                    "missing_fen": other.missing,
+                }
+                for other in quote.unusable
+            ],
+        },
+        "problems": [problem_shape(problem) for problem in quote.problems],
+        "needs": list(priced.needs),
+        "address": address_shape(priced.address) if priced.address is not None else None,
+        "delivery_options": [
+            {"kind": "express", "allowed": True, "reason": "", "stores": []},
+        ],
+        "invoice_supported": False,
+        "return_terms": [
+            {
+                "sku": line.wish.offered.sku,
+                "no_reason_return": False,
+                "ground": line.wish.offered.no_return_ground,
+            }
+            for line in lines
+            if not line.wish.offered.no_reason_return
+        ],
+    }
+
+
+def problem_shape(problem: pricing.Problem) -> dict[str, Any]:
+    """A line that can't be bought, and why."""
+    return {
+        "sku": problem.sku,
+        "store": problem.store,
+        "quantity": problem.quantity,
+        "reason": problem.reason,
+        "available": problem.available,
+    }
+
+
+def _line(line: OrderLine) -> dict[str, Any]:
+    return {
+        "id": line.pk,
+        "sku": line.sku_id,
+        "product": line.product_id,
+        "name": line.name,
+        "picture": picture_url(line.picture),
+        "specs": line.specs,
+        "quantity": line.quantity,
+        "list_price_fen": line.list_price_fen,
+        "unit_price_fen": line.unit_price_fen,
+        "goods_fen": line.goods_fen,
+        "discount_fen": line.discount_fen,
+        "payable_fen": line.payable_fen,
+        "no_reason_return": line.no_reason_return,
+        "aftersale_until": line.aftersale_until,
+    }
+
+
+def order_shape(order: Order) -> dict[str, Any]:
+    """An order as lists and its own page show it."""
+    purchase = order.purchase
+    return {
+        "number": order.number,
+        "purchase": purchase.number,
+        "status": order.status,
+        "status_text": OrderStatus(order.status).label,
+        "store": {"id": order.store_id, "name": order.store.name, "phone": order.store.phone},
+        "goods_fen": order.goods_fen,
+        "freight_fen": order.freight_fen,
+        "discount_fen": order.discount_fen,
+        "payable_fen": order.payable_fen,
+        "lines": [_line(line) for line in order.lines.all()],
+        "parcels": [
+            {"courier": p.courier, "tracking_no": p.tracking_no, "shipped_at": p.shipped_at}
+            for p in order.parcels.all()
+        ],
+        "remark": order.remark,
+        "receiver": {
+            "receiver": order.receiver,
+            "phone": order.receiver_phone,
+            "region": order.receiver_region,
+            "detail": order.receiver_detail,
+        },
+        "actions": list(_ACTIONS[order.status]),
+        "expires_at": (
+            purchase.expires_at if order.status == OrderStatus.AWAITING_PAYMENT else None
+        ),
+        "created_at": order.created_at,
+        "paid_at": order.paid_at,
+        "shipped_at": order.shipped_at,
+        "receive_by": order.receive_by,
+        "completed_at": order.completed_at,
+        "closed_at": order.closed_at,
+        "close_reason": purchase.close_reason,
+        "method": purchase.method,
+    }
+
+
+def order_detail_shape(order: Order) -> dict[str, Any]:
+    """One order with its timeline."""
+    return {
+        **order_shape(order),
+        "events": [
+            {
+                "event": event.event,
+                "text": _EVENT_TEXTS[Event(event.event)],
+                "at": event.at,
+            }
+            for event in order.events.all()
+        ],
+    }
+
+
+def purchase_shape(purchase: Purchase, orders: Sequence[Order]) -> dict[str, Any]:
+    """A purchase with its orders."""
+    return {
+        "number": purchase.number,
+        "status": purchase.status,
+        "status_text": PurchaseStatus(purchase.status).label,
+        "goods_fen": purchase.goods_fen,
+        "freight_fen": purchase.freight_fen,
+        "discount_fen": purchase.discount_fen,
+        "payable_fen": purchase.payable_fen,
+        "expires_at": purchase.expires_at,
+        "created_at": purchase.created_at,
+        "paid_at": purchase.paid_at,
+        "closed_at": purchase.closed_at,
+        "close_reason": purchase.close_reason,
+        "method": purchase.method,
+        "actions": (
+            ["pay", "cancel"] if purchase.status == PurchaseStatus.AWAITING_PAYMENT else []
+        ),
+        "orders": [order_shape(order) for order in orders],
+    }
