@@ -252,6 +252,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatusEnum": "orders.models.OrderStatus",
+        "PurchaseStatusEnum": "orders.models.PurchaseStatus",
+        "CouponStatusEnum": "coupons.models.CouponStatus",
+        "PayingStatusEnum": ["pending", "paid"],
+        "DeliveryKindEnum": ["express"],
+        "OrderRowKindEnum": ["purchase", "order"],
+        "LegalKindEnum": "shop.models.merchants.LegalKind",
+    },
 }
 
 

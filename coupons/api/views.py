@@ -63,7 +63,7 @@ class CouponListSerializer(serializers.Serializer[Any]):
 
 
 class ClaimRequestSerializer(serializers.Serializer[Any]):
-    source = SourceSerializer(required=False)
+    source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
 class _WalletQuery(serializers.Serializer[Any]):

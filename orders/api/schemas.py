@@ -17,7 +17,7 @@ class Id(serializers.IntegerField):
         super().__init__(min_value=1, max_value=BIGGEST, **kwargs)
 
 
-class SpecSerializer(serializers.Serializer[Any]):
+class LineSpecSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     value = serializers.CharField()
 
@@ -26,7 +26,7 @@ class ItemSerializer(serializers.Serializer[Any]):
     sku = Id()
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
     store = Id(required=False, allow_null=True)
-    source = SourceSerializer(required=False)
+    source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
 class DeliverySerializer(serializers.Serializer[Any]):
@@ -35,8 +35,8 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 
 class QuoteRequestSerializer(serializers.Serializer[Any]):
-    items = ItemSerializer(
-        many=True,
+    items = serializers.ListField(
+        child=ItemSerializer(),
         required=False,
         min_length=1,
         max_length=MAX_LINES,
@@ -68,14 +68,14 @@ class PlaceRequestSerializer(QuoteRequestSerializer):
     payable_fen = serializers.IntegerField(
         min_value=0, max_value=BIGGEST, help_text="What the shopper saw."
     )
-    remarks = RemarkSerializer(many=True, required=False, max_length=MAX_LINES)
+    remarks = serializers.ListField(child=RemarkSerializer(), required=False, max_length=MAX_LINES)
     accepts_no_return = serializers.ListField(
         child=Id(),
         required=False,
         max_length=MAX_LINES,
         help_text="Skus whose missing right of return the shopper agreed to.",
     )
-    source = SourceSerializer(required=False)
+    source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
 class OfferedSerializer(serializers.Serializer[Any]):
@@ -84,7 +84,7 @@ class OfferedSerializer(serializers.Serializer[Any]):
     store = serializers.IntegerField()
     name = serializers.CharField()
     picture = serializers.CharField(allow_blank=True)
-    specs = SpecSerializer(many=True)
+    specs = LineSpecSerializer(many=True)
     list_price_fen = serializers.IntegerField()
     unit_price_fen = serializers.IntegerField()
     available = serializers.IntegerField(allow_null=True, help_text="null: never runs out")
@@ -188,7 +188,7 @@ class OrderLineSerializer(serializers.Serializer[Any]):
     product = serializers.IntegerField()
     name = serializers.CharField()
     picture = serializers.CharField(allow_blank=True)
-    specs = SpecSerializer(many=True)
+    specs = LineSpecSerializer(many=True)
     quantity = serializers.IntegerField()
     list_price_fen = serializers.IntegerField()
     unit_price_fen = serializers.IntegerField()
@@ -271,7 +271,9 @@ class PurchaseSerializer(serializers.Serializer[Any]):
     closed_at = serializers.DateTimeField(allow_null=True)
     close_reason = serializers.CharField(allow_blank=True)
     method = serializers.CharField(allow_blank=True)
-    actions = serializers.ListField(child=serializers.ChoiceField(choices=["pay", "cancel"]))
+    actions = serializers.ListField(
+        child=serializers.ChoiceField(choices=["pay", "cancel", "receive"])
+    )
     orders = OrderSerializer(many=True)
 
 
@@ -355,7 +357,7 @@ class CartAddSerializer(serializers.Serializer[Any]):
     quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY, default=1)
     store = Id(required=False, allow_null=True)
     mode = serializers.ChoiceField(choices=["add", "set"], default="add")
-    source = SourceSerializer(required=False)
+    source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
 class CartChangeSerializer(serializers.Serializer[Any]):

@@ -255,13 +255,16 @@ class Staff(Owned):
         return f"{self.user} ({self.get_role_display()})"
 
 
+class LegalKind(models.TextChoices):
+    TERMS = "terms", _("user agreement")
+    PRIVACY = "privacy", _("privacy policy")
+    RETURNS = "returns", _("return terms")
+
+
 class LegalDocument(Owned):
     """One version of a legal page. A published version is never edited; a new one is added."""
 
-    class Kind(models.TextChoices):
-        TERMS = "terms", _("user agreement")
-        PRIVACY = "privacy", _("privacy policy")
-        RETURNS = "returns", _("return terms")
+    Kind = LegalKind
 
     kind = models.CharField(_("document"), max_length=10, choices=Kind)
     version = models.CharField(_("version"), max_length=20)
