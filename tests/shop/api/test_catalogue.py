@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pytest_django import DjangoAssertNumQueries, Settings
+from pytest_django import DjangoAssertNumQueries
 
 from shop.api import search as doors
 from shop.models import (
@@ -22,11 +22,6 @@ from tests.shop.conftest import Api, open_shop
 from tests.shop.goods import category, default_store, product, shelf, store
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def routes(settings: Settings, own_routes: None) -> None:
-    settings.ROOT_URLCONF = "tests.shop.api.shop_urls"
 
 
 @pytest.fixture
