@@ -62,7 +62,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _buyable(shopper: Shopper) -> tuple[int, int]:
+def buyable(shopper: Shopper) -> tuple[int, int]:
     """A sku that is there, and its product."""
     for row in shopper.shop("GET", "products?sort=-price")["results"]:
         if row["sold_out"]:
@@ -81,7 +81,7 @@ def buy() -> str:
     tokens = shopper.shop("POST", "auth/login", {"appid": APPID, "code": code})
     shopper.headers["Authorization"] = f"Bearer {tokens['access']}"
     shopper.shop("GET", "home")
-    sku, _product = _buyable(shopper)
+    sku, _product = buyable(shopper)
     address = shopper.shop(
         "POST",
         "me/addresses",

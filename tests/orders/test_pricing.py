@@ -1,0 +1,115 @@
+"""The price is made in one order, and every share adds up to the fen."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.money import Fen
+from orders.pricing import FreightRule, Offered, Quote, Voucher, Wish, quote
+
+
+def wish(sku: int, store: int, price: int, quantity: int) -> Wish:
+    offered = Offered(
+        stock=sku, sku=sku, sku_code=f"k{sku}", product=sku, store=store, store_name="门店",
+        name="羊毛被", picture="", specs=(), list_price=Fen(price), unit_price=Fen(price),
+        available=None, for_sale=True, store_open=True, weight_g=0, no_reason_return=True,
+        no_return_ground="",
+    )  # fmt: skip
+    return Wish(offered, quantity)
+
+
+def voucher(pk: int, threshold: int, off: int) -> Voucher:
+    return Voucher(pk, f"券 {pk}", "spend_and_save", {"threshold_fen": threshold, "off_fen": off})
+
+
+def freight(
+    fee: int = 800,
+    free_over: int | None = None,
+    *,
+    before_coupons: bool = False,
+    per_order: bool = False,
+) -> FreightRule:
+    over = None if free_over is None else Fen(free_over)
+    return FreightRule(Fen(fee), over, before_coupons, per_order)
+
+
+def adds_up(priced: Quote) -> None:
+    for part in priced.parts:
+        assert part.goods == sum(line.wish.goods for line in part.lines)
+        assert part.discount == sum(s.amount for line in part.lines for s in line.shares)
+        assert part.payable == part.goods + part.freight - part.discount >= 0
+        assert all(0 <= line.payable <= line.wish.goods for line in part.lines)
+    assert priced.payable == sum(part.payable for part in priced.parts)
+    assert priced.payable == priced.goods + priced.freight - priced.discount >= 0
+    assert sum(priced.saved.values()) == priced.discount
+
+
+def test_the_best_coupon_is_taken_and_the_others_are_listed_by_what_they_save() -> None:
+    priced = quote(
+        [wish(1, 1, 12000, 1)],
+        [voucher(1, 10000, 1000), voucher(2, 12000, 2000), voucher(3, 20000, 9000)],
+        freight(),
+    )
+
+    assert priced.saved == {2: 2000}
+    assert [choice.voucher.id for choice in priced.usable] == [2, 1]
+    assert [(u.voucher.id, u.reason, u.missing) for u in priced.unusable] == [
+        (3, "below_threshold", 8000)
+    ]
+    assert priced.payable == 12000 - 2000 + 800
+
+
+def test_no_coupons_means_none() -> None:
+    priced = quote([wish(1, 1, 12000, 1)], [voucher(1, 10000, 1000)], freight(), coupons=[])
+
+    assert (priced.discount, priced.payable) == (0, 12800)
+
+
+def test_free_freight_reads_goods_after_coupons_unless_told_otherwise() -> None:
+    basket, coupons = [wish(1, 1, 10000, 1)], [voucher(1, 10000, 1000)]
+
+    assert quote(basket, coupons, freight(free_over=10000)).freight == 800
+    assert quote(basket, coupons, freight(free_over=10000, before_coupons=True)).freight == 0
+    assert quote(basket, coupons, freight(free_over=9000)).freight == 0
+
+
+def test_freight_is_paid_once_or_for_each_order_as_the_merchant_says() -> None:
+    basket = [wish(1, 1, 3000, 1), wish(2, 2, 1000, 1)]
+
+    once = quote(basket, [], freight(801))
+    each = quote(basket, [], freight(801, per_order=True))
+
+    assert [part.freight for part in once.parts] == [601, 200]
+    assert [part.freight for part in each.parts] == [801, 801]
+
+
+def test_without_an_address_freight_is_open() -> None:
+    priced = quote([wish(1, 1, 3000, 1)], [], None)
+
+    assert not priced.freight_known
+    assert priced.payable == 3000
+
+
+@given(
+    lines=st.lists(
+        st.tuples(st.integers(1, 4), st.integers(0, 100_000), st.integers(1, 999)),
+        max_size=12,
+    ),
+    coupons=st.lists(st.tuples(st.integers(1, 500_000), st.integers(1, 500_000)), max_size=5),
+    fee=st.integers(0, 5000),
+    free_over=st.none() | st.integers(0, 500_000),
+    before=st.booleans(),
+    per_order=st.booleans(),
+)
+def test_whatever_is_bought_the_shares_add_up(
+    lines: list[tuple[int, int, int]],
+    coupons: list[tuple[int, int]],
+    fee: int,
+    free_over: int | None,
+    before: bool,  # noqa: FBT001
+    per_order: bool,  # noqa: FBT001
+) -> None:
+    wishes = [wish(n, store, price, count) for n, (store, price, count) in enumerate(lines, 1)]
+    vouchers = [voucher(n, threshold, off) for n, (threshold, off) in enumerate(coupons, 1)]
+    rule = freight(fee, free_over, before_coupons=before, per_order=per_order)
+
+    adds_up(quote(wishes, vouchers, rule))
