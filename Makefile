@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check buy bench format lock clean
+.PHONY: help run test check buy format lock clean
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -54,9 +54,6 @@ check: $(VENV)/dev.stamp ## Everything but the tests: style, types, imports, mig
 
 buy: $(VENV)/run.stamp ## Play one shopper against a running `make run`.
 	@ENVIRONMENT=development $(BIN)/python -m backend.buy $(ARGS)
-
-bench: $(VENV)/dev.stamp ## Measure the design's paths against a bare view.
-	@ENVIRONMENT=test $(BIN)/python -m tests.bench $(ARGS)
 
 format: $(VENV)/dev.stamp ## Let ruff put the code into shape.
 	$(BIN)/ruff check --fix .

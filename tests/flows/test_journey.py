@@ -74,7 +74,7 @@ def keeps_its_promises(database: psycopg.Connection[tuple[Any, ...]]) -> None:
                 AND y.refund_reserved_fen <> y.amount_fen""",
     }
     for promise, sql in broken.items():
-        assert database.execute(sql).fetchall() == [], promise  # type: ignore[arg-type]
+        assert database.execute(sql).fetchall() == [], promise
 
 
 def test_a_shopper_signs_in_claims_orders_and_pays(

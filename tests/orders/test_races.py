@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_two_hundred_shoppers_and_a_stock_of_fifty_make_fifty_orders(merchant: M
     stock = shelf(merchant, count=50)
     shoppers = [shopper(merchant) for _n in range(200)]
 
-    ended = at_once([lambda s=s: place(s, (stock, 1), payable=1000) for s in shoppers])
+    ended = at_once([partial(place, s, (stock, 1), payable=1000) for s in shoppers])
 
     assert ended == {"done": 50, "out_of_stock": 150}
     assert counts(stock) == (0, 50)
@@ -62,12 +63,11 @@ def test_baskets_in_opposite_order_dont_wait_in_a_circle(merchant: Merchant) -> 
     one, two = shelf(merchant, count=100), shelf(merchant, count=100)
     shoppers = [shopper(merchant) for _n in range(40)]
 
+    there, back = ((one, 1), (two, 1)), ((two, 1), (one, 1))
     ended = at_once(
         [
-            lambda s=s, rows=rows: place(s, *rows, payable=2000)
-            for s, rows in zip(
-                shoppers, [((one, 1), (two, 1)), ((two, 1), (one, 1))] * 20, strict=True
-            )
+            partial(place, s, *(back if n % 2 else there), payable=2000)
+            for n, s in enumerate(shoppers)
         ]
     )
 
@@ -94,7 +94,7 @@ def test_a_template_of_twenty_gives_exactly_twenty(merchant: Merchant) -> None:
 
     ended = at_once(
         [
-            lambda s=s: wallet.claim(merchant=merchant.pk, template=offer.pk, customer=s.pk)
+            partial(wallet.claim, merchant=merchant.pk, template=offer.pk, customer=s.pk)
             for s in shoppers
         ]
     )
