@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check buy format lock clean
+.PHONY: help run test check bench buy format lock clean
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -51,6 +51,9 @@ check: $(VENV)/dev.stamp ## Everything but the tests: style, types, imports, mig
 	$(BIN)/lint-imports
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench: $(VENV)/dev.stamp ## Measure the shop beside bare views; ARGS="--scale 0.1" is smaller.
+	@ENVIRONMENT=test $(BIN)/python -m tests.bench $(ARGS)
 
 buy: $(VENV)/run.stamp ## Play one shopper against a running `make run`.
 	@ENVIRONMENT=development $(BIN)/python -m backend.buy $(ARGS)

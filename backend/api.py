@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import functools
 import logging
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -27,6 +28,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from backend import redis
 from backend.errors import BadCursor as BadCursor
 from backend.errors import DomainError
 from backend.errors import KeyReused as KeyReused
@@ -231,6 +233,20 @@ def listing(
     return {"results": results, "next": following}
 
 
+@functools.cache
+def _kept(form: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
+    return form()
+
+
+def checked(form: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
+    """What a request says, by its form. The form is built once: checking keeps nothing in it.
+
+    Raises: ValidationError, by field.
+    """
+    values: dict[str, Any] = _kept(form).run_validation({} if given is None else given)
+    return values
+
+
 def idempotency_key(request: Any) -> str | None:
     """The request's Idempotency-Key, if it has one.
 
@@ -254,7 +270,7 @@ def client_ip(request: Any) -> str:
 
 
 class Rate(BaseThrottle):
-    """At most so many calls in so many seconds, counted in Redis by one INCR.
+    """At most so many calls in so many seconds, counted in Redis.
 
     Without Redis it lets calls through: a shop that sells beats a limit that holds.
     """
@@ -274,14 +290,8 @@ class Rate(BaseThrottle):
 
     def allows(self, who: str) -> bool:
         """Count one call of `who`: is it within the limit?"""
-        from django.core.cache import cache
-
-        key = f"rate:{self.scope}:{who}"
         try:
-            cache.add(key, 0, timeout=self.seconds)
-            return int(cache.incr(key)) <= self.limit
-        except ValueError:  # it ran out between the two calls: a new period begins
-            return True
+            return redis.count(f"rate:{self.scope}:{who}", self.seconds) <= self.limit
         except (OSError, RedisError) as error:
             log.warning("rate limit skipped: %s", type(error).__name__)
             return True

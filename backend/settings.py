@@ -173,7 +173,10 @@ REDIS_URL = env("REDIS_URL", "" if PRODUCTION else embedded.redis_url(DATA_DIR))
 # psycopg prepares nothing on the server unless asked.
 DATABASES = {
     "default": dj_database_url.parse(
-        DATABASE_URL or "postgresql://", conn_max_age=None, conn_health_checks=True
+        DATABASE_URL or "postgresql://",
+        engine="backend.database",
+        conn_max_age=None,
+        conn_health_checks=True,
     )
     | {"DISABLE_SERVER_SIDE_CURSORS": True},
 }

@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backend import rows
 from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
 from backend.money import Fen
-from coupons.models import Coupon, CouponEvent, CouponStatus, CouponTemplate, CouponUse
+from coupons.models import Coupon, CouponStatus, CouponTemplate, CouponUse
 
 
 class SoldOut(DomainError):
@@ -45,7 +46,7 @@ class CouponUnavailable(DomainError):
 
 # A hot template is one row: counting it and writing the coupon are one statement, so its lock is
 # held for one round trip. The ordinal makes two claims of one customer at once collide.
-_CLAIM_SQL: Final = """
+_CLAIM_SQL: Final = f"""
 WITH mine AS (
     SELECT count(*)::int AS n FROM coupons_coupon
     WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND customer_id = %(customer)s
@@ -70,7 +71,7 @@ WITH mine AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT merchant_id, id, 'claimed', '', '', claimed_at FROM claimed
 )
-SELECT * FROM claimed
+SELECT {rows.columns(Coupon, "claimed")} FROM claimed
 """
 
 
@@ -101,8 +102,8 @@ def claim(
     }
     for _attempt in range(3):
         try:
-            with transaction.atomic():
-                claimed = list(Coupon.objects.raw(_CLAIM_SQL, parameters))
+            with rows.alone():
+                claimed = rows.read(_CLAIM_SQL, parameters, Coupon)
         except IntegrityError:
             # The same customer at the same moment: the other one took the ordinal, or the key.
             first = _first(merchant, customer, template, key)
@@ -110,7 +111,7 @@ def claim(
                 return first, False
             continue
         if claimed:
-            return claimed[0], True
+            return claimed[0][0], True
         break
     first = _first(merchant, customer, template, key)
     if first is not None:
@@ -157,17 +158,18 @@ def new_code() -> str:
     return "".join(secrets.choice("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for _i in range(16))
 
 
+_USABLE_SQL: Final = f"""
+SELECT {rows.columns(Coupon, "c")} FROM coupons_coupon c
+WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s AND c.status = 'claimed'
+  AND c.valid_from <= %(at)s AND c.valid_until > %(at)s
+ORDER BY c.valid_until, c.id LIMIT 200
+"""
+
+
 def usable(merchant: int, customer: int, at: dt.datetime) -> list[Coupon]:
     """What lies unused in a wallet and is valid now, soonest to expire first."""
-    return list(
-        Coupon.objects.filter(
-            merchant_id=merchant,
-            customer_id=customer,
-            status=CouponStatus.CLAIMED,
-            valid_from__lte=at,
-            valid_until__gt=at,
-        ).order_by("valid_until", "pk")[:200]
-    )
+    parameters = {"merchant": merchant, "customer": customer, "at": at}
+    return [coupon for (coupon,) in rows.read(_USABLE_SQL, parameters, Coupon)]
 
 
 def hold(
@@ -183,21 +185,44 @@ def hold(
     Locks: the coupons, by id. Callers hold a transaction.
     Raises: CouponUnavailable.
     """
-    for pk in sorted(saved):
-        held = Coupon.objects.filter(
-            pk=pk,
-            merchant_id=merchant,
-            customer_id=customer,
-            status=CouponStatus.CLAIMED,
-            valid_from__lte=at,
-            valid_until__gt=at,
-        ).update(status=CouponStatus.HELD)
-        if not held:
-            raise CouponUnavailable(f"coupon {pk}", detail={"coupon": pk})
-        CouponUse.objects.create(
-            merchant_id=merchant, coupon_id=pk, reference=reference, saved_fen=saved[pk]
-        )
-        _note(merchant, pk, "held", reference)
+    if not saved:
+        return
+    parameters = {
+        "merchant": merchant,
+        "customer": customer,
+        "coupons": list(saved),
+        "saved": list(saved.values()),
+        "reference": reference,
+        "at": at,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLD_SQL, parameters)
+        held = {pk for (pk,) in cursor.fetchall()}
+    if missing := set(saved) - held:
+        raise CouponUnavailable(f"coupons {sorted(missing)}", detail={"coupon": min(missing)})
+
+
+_HOLD_SQL: Final = """
+WITH mine AS (
+    SELECT c.id, w.saved
+    FROM unnest(%(coupons)s::bigint[], %(saved)s::bigint[]) AS w(id, saved)
+    JOIN coupons_coupon c ON c.id = w.id
+    WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s
+    ORDER BY c.id FOR UPDATE OF c
+), held AS (
+    UPDATE coupons_coupon c SET status = 'held' FROM mine
+    WHERE c.id = mine.id AND c.status = 'claimed'
+      AND c.valid_from <= %(at)s AND c.valid_until > %(at)s
+    RETURNING c.id, mine.saved
+), used AS (
+    INSERT INTO coupons_couponuse (merchant_id, coupon_id, reference, saved_fen, state, at)
+    SELECT %(merchant)s, id, %(reference)s, saved, 'held', %(at)s FROM held
+), noted AS (
+    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+    SELECT %(merchant)s, id, 'held', %(reference)s, '', %(at)s FROM held
+)
+SELECT id FROM held
+"""
 
 
 def use(merchant: int, reference: str) -> None:
@@ -216,20 +241,39 @@ def let_go(merchant: int, reference: str) -> None:
     _finish(merchant, reference, CouponUse.State.RETURNED, CouponStatus.CLAIMED, "let_go")
 
 
+_FINISH_SQL: Final = """
+WITH mine AS (
+    SELECT c.id
+    FROM coupons_couponuse u JOIN coupons_coupon c ON c.id = u.coupon_id
+    WHERE u.merchant_id = %(merchant)s AND u.reference = %(reference)s AND u.state = 'held'
+    ORDER BY c.id FOR UPDATE OF c
+), moved AS (
+    UPDATE coupons_coupon c SET status = %(status)s FROM mine
+    WHERE c.id = mine.id AND c.status = 'held'
+    RETURNING c.id
+), ended AS (
+    UPDATE coupons_couponuse u SET state = %(state)s FROM moved
+    WHERE u.coupon_id = moved.id AND u.reference = %(reference)s AND u.state = 'held'
+)
+INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+SELECT %(merchant)s, id, %(event)s, %(reference)s, '', now() FROM moved
+"""
+
+
 def _finish(
     merchant: int, reference: str, state: CouponUse.State, status: CouponStatus, event: str
 ) -> None:
-    held: Iterable[int] = CouponUse.objects.filter(
-        merchant_id=merchant, reference=reference, state=CouponUse.State.HELD
-    ).values_list("coupon_id", flat=True)
-    with transaction.atomic():
-        for pk in sorted(held):
-            moved = Coupon.objects.filter(pk=pk, status=CouponStatus.HELD).update(status=status)
-            if moved:
-                CouponUse.objects.filter(
-                    coupon_id=pk, reference=reference, state=CouponUse.State.HELD
-                ).update(state=state)
-                _note(merchant, pk, event, reference)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _FINISH_SQL,
+            {
+                "merchant": merchant,
+                "reference": reference,
+                "state": state.value,
+                "status": status.value,
+                "event": event,
+            },
+        )
 
 
 def expire(*, at: dt.datetime, limit: int = 1000) -> int:
@@ -248,12 +292,6 @@ def expire(*, at: dt.datetime, limit: int = 1000) -> int:
             [due, at, at],
         )
         return int(cursor.rowcount)
-
-
-def _note(merchant: int, coupon: int, event: str, reference: str) -> None:
-    CouponEvent.objects.create(
-        merchant_id=merchant, coupon_id=coupon, event=event, reference=reference
-    )
 
 
 _VOID_SQL: Final = """

@@ -7,13 +7,14 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backend import rows
 from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
 from backend.money import Fen
@@ -161,18 +162,25 @@ def _check_coupons(customer: Customer, asked: Sequence[int], usable: Sequence[Co
     raise wallet.CouponUnavailable(detail={"coupon": min(unknown)})
 
 
+_ADDRESS_SQL: Final = f"""
+SELECT {rows.columns(Address, "a")} FROM shop_address a
+WHERE a.merchant_id = %(merchant)s AND a.customer_id = %(customer)s
+  AND CASE WHEN %(address)s::bigint IS NULL THEN a.is_default ELSE a.id = %(address)s END
+"""
+
+
 def _address(customer: Customer, delivery: Mapping[str, Any]) -> Address | None:
     """The named address, else the default one, else none.
 
     Raises: NotFound for one that isn't the customer's.
     """
-    own = Address.objects.filter(merchant_id=customer.merchant_id, customer_id=customer.pk)
-    if (pk := delivery.get("address")) is None:
-        return own.filter(is_default=True).first()
-    address = own.filter(pk=pk).first()
-    if address is None:
+    pk = delivery.get("address")
+    own = {"merchant": customer.merchant_id, "customer": customer.pk, "address": pk}
+    for (address,) in rows.read(_ADDRESS_SQL, own, Address):
+        return cast("Address", address)
+    if pk is not None:
         raise NotFound(f"address {pk}")
-    return address
+    return None
 
 
 def fingerprint(body: Mapping[str, Any]) -> str:

@@ -23,9 +23,10 @@ from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import AllowAny, IsAuthenticated
 
+from backend import rows
 from backend.api import ApiView, Rate, client_ip
 from backend.errors import DomainError
-from shop.models import Customer, Merchant, MiniProgram, SignIn
+from shop.models import Customer, Merchant, SignIn
 
 ACCESS_LIFE: Final = dt.timedelta(minutes=30)
 REFRESH_LIFE: Final = dt.timedelta(days=60)
@@ -162,6 +163,21 @@ def sign_out_everywhere(customer: Customer) -> None:
         SignIn.objects.filter(customer=customer).delete()
 
 
+_CUSTOMER_SQL: Final = f"""
+SELECT {rows.columns(Customer, "c")}, {rows.columns(Merchant, "m")}
+FROM shop_customer c JOIN shop_merchant m ON m.id = c.merchant_id
+WHERE c.id = %s AND c.token_version = %s AND c.erased_at IS NULL AND m.is_active
+"""
+_MERCHANTS_SQL: Final = f"""
+SELECT {rows.columns(Merchant, "m")} FROM shop_merchant m WHERE m.is_active LIMIT 2
+"""
+_MERCHANT_OF_APPID_SQL: Final = f"""
+SELECT {rows.columns(Merchant, "m")}
+FROM shop_miniprogram p JOIN shop_merchant m ON m.id = p.merchant_id
+WHERE p.appid = %s AND p.is_active AND m.is_active
+"""
+
+
 class BearerToken(BaseAuthentication):
     """`Authorization: Bearer …`; request.user becomes the Customer, its merchant at hand."""
 
@@ -173,15 +189,13 @@ class BearerToken(BaseAuthentication):
             raise exceptions.AuthenticationFailed
         try:
             claims = _read(token, "access")
-            customer = Customer.objects.select_related("merchant").get(
-                pk=int(claims["sub"]),
-                token_version=claims["ver"],
-                erased_at=None,
-                merchant__is_active=True,
-            )
-        except (jwt.InvalidTokenError, KeyError, ValueError, Customer.DoesNotExist) as error:
+            named = [int(claims["sub"]), int(claims["ver"])]
+        except (jwt.InvalidTokenError, KeyError, ValueError) as error:
             raise exceptions.AuthenticationFailed from error
-        return customer, None
+        for customer, merchant in rows.read(_CUSTOMER_SQL, named, Customer, Merchant):
+            customer.merchant = merchant
+            return customer, None
+        raise exceptions.AuthenticationFailed
 
     def authenticate_header(self, request: Any) -> str:
         return "Bearer"
@@ -202,14 +216,15 @@ def merchant_of(request: Any) -> Merchant:
     if customer is not None:
         return customer.merchant
     appid = request.META.get("HTTP_X_WX_APPID", "").replace("\x00", "")
-    shops = Merchant.objects.filter(is_active=True)
-    if appid:
-        programs = MiniProgram.objects.filter(appid=appid, is_active=True)
-        shops = shops.filter(pk__in=programs.values("merchant_id"))
-    found = list(shops[:2])
+    found = (
+        rows.read(_MERCHANT_OF_APPID_SQL, [appid], Merchant)
+        if appid
+        else rows.read(_MERCHANTS_SQL, [], Merchant)
+    )
     if len(found) != 1:
         raise MerchantUnknown
-    return found[0]
+    merchant: Merchant = found[0][0]
+    return merchant
 
 
 class VisitorView(ApiView):

@@ -139,7 +139,7 @@ def _step(
     """
     if not quantities:
         return
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if len(quantities) > 1:
             _lock(merchant, list(quantities))
         with connection.cursor() as cursor:
@@ -188,7 +188,7 @@ def _settle(
 ) -> None:
     """End what `reference` held: back to the shelf, or gone. Ended once, it stays ended."""
     rows = sorted(set(stocks))
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         if len(rows) > 1:
             _lock(merchant, rows)
         with connection.cursor() as cursor:

@@ -1,0 +1,1 @@
+"""Django's PostgreSQL, with what a request must not pay for left out."""
