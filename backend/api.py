@@ -233,17 +233,20 @@ def listing(
     return {"results": results, "next": following}
 
 
+Form = type[serializers.Serializer[Any]]
+
+
 @functools.cache
-def _kept(form: type[serializers.Serializer[Any]]) -> serializers.Serializer[Any]:
-    return form()
+def _kept(form: Form, *, partial: bool) -> serializers.Serializer[Any]:
+    return form(partial=partial)
 
 
-def checked(form: type[serializers.Serializer[Any]], given: Any) -> dict[str, Any]:
+def checked(form: Form, given: Any, *, partial: bool = False) -> dict[str, Any]:
     """What a request says, by its form. The form is built once: checking keeps nothing in it.
 
     Raises: ValidationError, by field.
     """
-    values: dict[str, Any] = _kept(form).run_validation({} if given is None else given)
+    values: dict[str, Any] = _kept(form, partial=partial).run_validation(given)
     return values
 
 

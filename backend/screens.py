@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 import coupons.queries
 import orders.queries
+from backend.api import checked
 from backend.errors import NotFound
 from backend.schema import APPID, problems
 from coupons import wallet
@@ -70,9 +71,8 @@ class HomeView(VisitorView):
     )
     def get(self, request: Any) -> Response:
         """The home page in one call; with `store`, its products and its prices."""
-        query = StoreQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        pk = query.validated_data.get("store")
+        asked = checked(StoreQuery, request.query_params)
+        pk = asked.get("store")
         merchant = self.merchant().pk
         store = catalogue.store_of(merchant, pk) if pk is not None else None
         return Response(

@@ -46,7 +46,7 @@ class CouponUnavailable(DomainError):
 
 # A hot template is one row: counting it and writing the coupon are one statement, so its lock is
 # held for one round trip. The ordinal makes two claims of one customer at once collide.
-_CLAIM_SQL: Final = f"""
+_CLAIM_SQL: Final = """
 WITH mine AS (
     SELECT count(*)::int AS n FROM coupons_coupon
     WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND customer_id = %(customer)s
@@ -71,7 +71,7 @@ WITH mine AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT merchant_id, id, 'claimed', '', '', claimed_at FROM claimed
 )
-SELECT {rows.columns(Coupon, "claimed")} FROM claimed
+SELECT {claimed} FROM claimed
 """
 
 
@@ -103,7 +103,7 @@ def claim(
     for _attempt in range(3):
         try:
             with rows.alone():
-                claimed = rows.read(_CLAIM_SQL, parameters, Coupon)
+                claimed = rows.read(_CLAIM_SQL, parameters, claimed=Coupon)
         except IntegrityError:
             # The same customer at the same moment: the other one took the ordinal, or the key.
             first = _first(merchant, customer, template, key)
@@ -158,8 +158,8 @@ def new_code() -> str:
     return "".join(secrets.choice("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for _i in range(16))
 
 
-_USABLE_SQL: Final = f"""
-SELECT {rows.columns(Coupon, "c")} FROM coupons_coupon c
+_USABLE_SQL: Final = """
+SELECT {c} FROM coupons_coupon c
 WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s AND c.status = 'claimed'
   AND c.valid_from <= %(at)s AND c.valid_until > %(at)s
 ORDER BY c.valid_until, c.id LIMIT 200
@@ -168,8 +168,8 @@ ORDER BY c.valid_until, c.id LIMIT 200
 
 def usable(merchant: int, customer: int, at: dt.datetime) -> list[Coupon]:
     """What lies unused in a wallet and is valid now, soonest to expire first."""
-    parameters = {"merchant": merchant, "customer": customer, "at": at}
-    return [coupon for (coupon,) in rows.read(_USABLE_SQL, parameters, Coupon)]
+    parameters: dict[str, Any] = {"merchant": merchant, "customer": customer, "at": at}
+    return [coupon for (coupon,) in rows.read(_USABLE_SQL, parameters, c=Coupon)]
 
 
 def hold(
@@ -187,7 +187,7 @@ def hold(
     """
     if not saved:
         return
-    parameters = {
+    parameters: dict[str, Any] = {
         "merchant": merchant,
         "customer": customer,
         "coupons": list(saved),

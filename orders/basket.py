@@ -31,7 +31,7 @@ class Item:
 
 # One row for each sku and store that carries it, for sale or not, in the order stores are tried.
 _OFFERS_SQL: Final = """
-SELECT st.id, k.id, k.code, p.id, s.id, s.name, p.name,
+SELECT st.id, k.id, k.code, p.id, s.id, s.name, s.phone, p.name,
        coalesce(nullif(k.picture, ''), p.pictures[1], ''),
        p.specs, k.spec_values,
        coalesce(k.market_price_fen, k.price_fen), coalesce(st.price_fen, k.price_fen),
@@ -63,6 +63,7 @@ def offers(merchant: int, skus: Iterable[int], at: dt.datetime) -> dict[int, lis
             product,
             store,
             store_name,
+            store_phone,
             name,
             picture,
             specs,
@@ -84,6 +85,7 @@ def offers(merchant: int, skus: Iterable[int], at: dt.datetime) -> dict[int, lis
                 product=product,
                 store=store,
                 store_name=store_name,
+                store_phone=store_phone,
                 name=name,
                 picture=picture,
                 specs=_specs(specs, values),

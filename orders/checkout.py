@@ -21,20 +21,19 @@ from backend.money import Fen
 from backend.numbers import new_number
 from coupons import wallet
 from coupons.models import Coupon
-from orders import basket, lifecycle, pricing
+from orders import basket, lifecycle, pricing, queries
 from orders.models import (
     MAX_LINES,
     Order,
     OrderEvent,
     OrderLine,
     Purchase,
-    PurchaseStatus,
     Reduction,
 )
 from shop import stock
 from shop.cart import take_out
 from shop.customers import stay
-from shop.models import Address, Customer, Merchant
+from shop.models import Address, Customer, Merchant, Store
 
 
 class PriceChanged(DomainError):
@@ -105,6 +104,15 @@ class Priced:
 
 
 @dataclass(frozen=True)
+class Placed:
+    """A purchase with its orders, and whether this call made it."""
+
+    purchase: Purchase
+    orders: Sequence[Order]
+    new: bool
+
+
+@dataclass(frozen=True)
 class Placing:
     """What a shopper agreed to, besides the basket."""
 
@@ -162,8 +170,8 @@ def _check_coupons(customer: Customer, asked: Sequence[int], usable: Sequence[Co
     raise wallet.CouponUnavailable(detail={"coupon": min(unknown)})
 
 
-_ADDRESS_SQL: Final = f"""
-SELECT {rows.columns(Address, "a")} FROM shop_address a
+_ADDRESS_SQL: Final = """
+SELECT {a} FROM shop_address a
 WHERE a.merchant_id = %(merchant)s AND a.customer_id = %(customer)s
   AND CASE WHEN %(address)s::bigint IS NULL THEN a.is_default ELSE a.id = %(address)s END
 """
@@ -176,7 +184,7 @@ def _address(customer: Customer, delivery: Mapping[str, Any]) -> Address | None:
     """
     pk = delivery.get("address")
     own = {"merchant": customer.merchant_id, "customer": customer.pk, "address": pk}
-    for (address,) in rows.read(_ADDRESS_SQL, own, Address):
+    for (address,) in rows.read(_ADDRESS_SQL, own, a=Address):
         return cast("Address", address)
     if pk is not None:
         raise NotFound(f"address {pk}")
@@ -188,23 +196,29 @@ def fingerprint(body: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def placed(customer: Customer, key: str, request_hash: str) -> Purchase | None:
+_PLACED_SQL: Final = """
+SELECT {p} FROM orders_purchase p
+WHERE p.merchant_id = %s AND p.customer_id = %s AND p.idempotency_key = %s
+"""
+
+
+def placed(customer: Customer, key: str, request_hash: str) -> Placed | None:
     """The purchase this key made before.
 
     Raises: KeyReused when the request was another.
     """
-    first = Purchase.objects.filter(
-        merchant_id=customer.merchant_id, customer_id=customer.pk, idempotency_key=key
-    ).first()
-    if first is not None and first.request_hash != request_hash:
-        raise KeyReused
-    return first
+    of = [customer.merchant_id, customer.pk, key]
+    for (first,) in rows.read(_PLACED_SQL, of, p=Purchase):
+        if first.request_hash != request_hash:
+            raise KeyReused
+        return _whole(first, new=False)
+    return None
 
 
 def place_order(
     customer: Customer, wanted: Wanted, placing: Placing, *, key: str | None, request_hash: str
-) -> tuple[Purchase, bool]:
-    """Place what the shopper agreed to, all of it or nothing; say whether it is new.
+) -> Placed:
+    """Place what the shopper agreed to, all of it or nothing.
 
     Stock and coupons are held with it. A payable of zero is paid as it is placed.
 
@@ -215,14 +229,14 @@ def place_order(
     key = key or secrets.token_urlsafe(24)
     first = placed(customer, key, request_hash)
     if first is not None:
-        return first, False
+        return first
     at = timezone.now()
     priced = price(customer, wanted, at=at)
     _refuse(priced, wanted, placing)
     try:
         with transaction.atomic():
             stay(customer)
-            purchase = _write(customer, priced, placing, key, request_hash, at)
+            purchase, orders = _write(customer, priced, placing, key, request_hash, at)
             if placing.from_cart:
                 take_out(customer, _bought(priced.quote))
             wallet.hold(
@@ -240,18 +254,26 @@ def place_order(
             stock.hold(customer.merchant_id, takes, reference=purchase.number)
             if not purchase.payable_fen:
                 lifecycle.pay(purchase.pk, lifecycle.Trade(None, "free"), at=at)
-                purchase.status, purchase.paid_at = PurchaseStatus.PAID, at
     except IntegrityError:
         first = placed(customer, key, request_hash)
         if first is None:
             raise
-        return first, False
+        return first
     except stock.OutOfStock as error:
         # Someone was faster between the quote and the shelf: name the lines, not our rows.
         raise stock.OutOfStock(
             error.note, detail={"lines": _short_lines(priced.quote, error)}
         ) from error
-    return purchase, True
+    return (
+        Placed(purchase, orders, new=True) if purchase.payable_fen else _whole(purchase, new=True)
+    )
+
+
+def _whole(purchase: Purchase, *, new: bool) -> Placed:
+    """The purchase and its orders as they stand in the database."""
+    purchase.refresh_from_db()
+    orders = queries.with_lines(Order.objects.filter(purchase=purchase))
+    return Placed(purchase, orders, new=new)
 
 
 def _refuse(priced: Priced, wanted: Wanted, placing: Placing) -> None:
@@ -312,10 +334,10 @@ def _write(
     key: str,
     request_hash: str,
     at: dt.datetime,
-) -> Purchase:
+) -> tuple[Purchase, list[Order]]:
     """The purchase with its orders, lines, shares of discounts and first events."""
     quote, merchant_id, address = priced.quote, customer.merchant_id, priced.address
-    purchase = Purchase.objects.create(
+    purchase = Purchase(
         merchant_id=merchant_id,
         number=new_number(),
         customer=customer,
@@ -330,14 +352,15 @@ def _write(
         discount_fen=quote.discount,
         payable_fen=quote.payable,
     )
+    rows.insert([purchase])
     receiver = _receiver(address)
-    orders = Order.objects.bulk_create(
+    orders = [
         Order(
             merchant_id=merchant_id,
             number=new_number(),
             purchase=purchase,
             customer=customer,
-            store_id=part.store,
+            store=Store(pk=part.store, name=part.store_name, phone=part.store_phone),
             remark=placing.remarks.get(part.store, ""),
             created_at=at,
             goods_fen=part.goods,
@@ -347,34 +370,47 @@ def _write(
             **receiver,
         )
         for part in quote.parts
-    )
+    ]
+    rows.insert(orders)
     pairs = [
         (order, line)
         for order, part in zip(orders, quote.parts, strict=True)
         for line in part.lines
     ]
-    lines = OrderLine.objects.bulk_create(_line(order, line) for order, line in pairs)
-    Reduction.objects.bulk_create(
-        Reduction(
-            merchant_id=merchant_id,
-            order=order,
-            line=row,
-            kind=share.voucher.kind,
-            coupon_id=share.voucher.id,
-            name=share.voucher.name,
-            amount_fen=share.amount,
-            merchant_fen=share.amount,
-        )
-        for (order, line), row in zip(pairs, lines, strict=True)
-        for share in line.shares
+    lines = [_line(order, line) for order, line in pairs]
+    rows.insert(lines)
+    for order in orders:  # as `queries.with_lines` would read them back
+        own = [line for line in lines if line.order_id == order.pk]
+        order._prefetched_objects_cache = {"lines": own, "parcels": []}  # type: ignore[attr-defined]
+    rows.insert(
+        [
+            Reduction(
+                merchant_id=merchant_id,
+                order=order,
+                line=row,
+                kind=share.voucher.kind,
+                coupon_id=share.voucher.id,
+                name=share.voucher.name,
+                amount_fen=share.amount,
+                merchant_fen=share.amount,
+            )
+            for (order, line), row in zip(pairs, lines, strict=True)
+            for share in line.shares
+        ]
     )
-    OrderEvent.objects.bulk_create(
-        OrderEvent(
-            merchant_id=merchant_id, order=order, event=lifecycle.Event.PLACE, by="shopper", at=at
-        )
-        for order in orders
+    rows.insert(
+        [
+            OrderEvent(
+                merchant_id=merchant_id,
+                order=order,
+                event=lifecycle.Event.PLACE,
+                by="shopper",
+                at=at,
+            )
+            for order in orders
+        ]
     )
-    return purchase
+    return purchase, orders
 
 
 def _line(order: Order, line: pricing.Line) -> OrderLine:

@@ -24,6 +24,7 @@ class Offered:
     product: int
     store: int
     store_name: str
+    store_phone: str
     name: str
     picture: str
     specs: tuple[Mapping[str, str], ...]
@@ -113,6 +114,10 @@ class Part:
     store_name: str
     lines: tuple[Line, ...]
     freight: Fen
+
+    @property
+    def store_phone(self) -> str:
+        return self.lines[0].wish.offered.store_phone
 
     @property
     def goods(self) -> Fen:

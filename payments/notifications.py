@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
-from django.db import IntegrityError, transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from payments import refunds
 from payments.models import Notification, Refund
 from payments.settlement import Mismatch, settle
 from shop.merchants import pay_accounts, pay_credentials
-from shop.models import Merchant
+from shop.models import PayAccount
 
 log = logging.getLogger(__name__)
 
@@ -30,9 +31,11 @@ Kind = Notification.Kind
 State = Notification.State
 
 
-def _read(merchant: int, kind: Notification.Kind, body: bytes) -> Receipt | RefundNotice | None:
+def _read(
+    accounts: Iterable[PayAccount], kind: Notification.Kind, body: bytes
+) -> Receipt | RefundNotice | None:
     """The message, if it is authentic by a key of one of the merchant's accounts."""
-    for account in pay_accounts(merchant):
+    for account in accounts:
         wechat = WeChatPay(pay_credentials(account))
         try:
             if kind == Kind.PAYMENT:
@@ -51,33 +54,41 @@ def _key(message: Receipt | RefundNotice) -> str:
     return f"v2fail:{message.out_trade_no}"
 
 
-def take_in(merchant: Merchant, kind: Notification.Kind, body: bytes) -> tuple[bool, int | None]:
+_STORE_SQL: Final = """
+INSERT INTO payments_notification
+    (merchant_id, kind, state, body, dedupe_key, reason, act_at, tries, received_at)
+VALUES (%(merchant)s, %(kind)s, 'received', %(body)s, %(key)s, '', %(at)s, 0, %(at)s)
+ON CONFLICT DO NOTHING RETURNING id
+"""
+
+
+def take_in(
+    merchant: int, accounts: Iterable[PayAccount], kind: Notification.Kind, body: bytes
+) -> tuple[bool, int | None]:
     """Store a message; whether it is authentic, and the row to act on where it is new.
 
     One that came before is acknowledged again and stored no second time. An unverified one is
     left to the caller, who limits how many are kept.
     """
-    message = _read(merchant.pk, kind, body)
+    message = _read(accounts, kind, body)
     if message is None:
         return False, None
-    try:
-        with transaction.atomic():
-            stored = Notification.objects.create(
-                merchant=merchant,
-                kind=kind,
-                state=State.RECEIVED,
-                body=body,
-                dedupe_key=_key(message),
-                act_at=timezone.now(),
-            )
-    except IntegrityError:
-        return True, None
-    return True, stored.pk
+    values: dict[str, Any] = {
+        "merchant": merchant,
+        "kind": kind.value,
+        "body": body,
+        "key": _key(message),
+        "at": timezone.now(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_STORE_SQL, values)
+        stored = cursor.fetchone()
+    return True, stored[0] if stored else None
 
 
-def keep_unverified(merchant: Merchant, kind: Notification.Kind, body: bytes) -> None:
+def keep_unverified(merchant: int, kind: Notification.Kind, body: bytes) -> None:
     """Keep what nobody signed for a week, to be looked into."""
-    Notification.objects.create(merchant=merchant, kind=kind, body=body[:MAX_BODY])
+    Notification.objects.create(merchant_id=merchant, kind=kind, body=body[:MAX_BODY])
 
 
 def act(notification_id: int) -> None:
@@ -92,7 +103,7 @@ def act(notification_id: int) -> None:
     if not mine:
         return
     row = Notification.objects.get(pk=notification_id)
-    message = _read(row.merchant_id, Kind(row.kind), bytes(row.body))
+    message = _read(pay_accounts(row.merchant_id), Kind(row.kind), bytes(row.body))
     if message is None:
         _end(row, State.QUARANTINED, "no account's key fits any more")
         return

@@ -163,16 +163,16 @@ def sign_out_everywhere(customer: Customer) -> None:
         SignIn.objects.filter(customer=customer).delete()
 
 
-_CUSTOMER_SQL: Final = f"""
-SELECT {rows.columns(Customer, "c")}, {rows.columns(Merchant, "m")}
+_CUSTOMER_SQL: Final = """
+SELECT {c}, {m}
 FROM shop_customer c JOIN shop_merchant m ON m.id = c.merchant_id
 WHERE c.id = %s AND c.token_version = %s AND c.erased_at IS NULL AND m.is_active
 """
-_MERCHANTS_SQL: Final = f"""
-SELECT {rows.columns(Merchant, "m")} FROM shop_merchant m WHERE m.is_active LIMIT 2
+_MERCHANTS_SQL: Final = """
+SELECT {m} FROM shop_merchant m WHERE m.is_active LIMIT 2
 """
-_MERCHANT_OF_APPID_SQL: Final = f"""
-SELECT {rows.columns(Merchant, "m")}
+_MERCHANT_OF_APPID_SQL: Final = """
+SELECT {m}
 FROM shop_miniprogram p JOIN shop_merchant m ON m.id = p.merchant_id
 WHERE p.appid = %s AND p.is_active AND m.is_active
 """
@@ -192,7 +192,7 @@ class BearerToken(BaseAuthentication):
             named = [int(claims["sub"]), int(claims["ver"])]
         except (jwt.InvalidTokenError, KeyError, ValueError) as error:
             raise exceptions.AuthenticationFailed from error
-        for customer, merchant in rows.read(_CUSTOMER_SQL, named, Customer, Merchant):
+        for customer, merchant in rows.read(_CUSTOMER_SQL, named, c=Customer, m=Merchant):
             customer.merchant = merchant
             return customer, None
         raise exceptions.AuthenticationFailed
@@ -217,9 +217,9 @@ def merchant_of(request: Any) -> Merchant:
         return customer.merchant
     appid = request.META.get("HTTP_X_WX_APPID", "").replace("\x00", "")
     found = (
-        rows.read(_MERCHANT_OF_APPID_SQL, [appid], Merchant)
+        rows.read(_MERCHANT_OF_APPID_SQL, [appid], m=Merchant)
         if appid
-        else rows.read(_MERCHANTS_SQL, [], Merchant)
+        else rows.read(_MERCHANTS_SQL, [], m=Merchant)
     )
     if len(found) != 1:
         raise MerchantUnknown

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Final, Literal
 
 from django.db.models import Case, F, Value, When
 from django.utils.translation import gettext_lazy as _
 
+from backend import rows
 from backend.errors import DomainError, NotFound
 from backend.wechat.credentials import MiniProgramCredentials, PayCredentials
 from backend.wechat.errors import Refused, Retry
 from backend.wechat.platform import Platform
 from shop.login import MerchantUnknown
-from shop.models import Identity, MiniProgram, PayAccount
+from shop.models import Identity, Merchant, MiniProgram, PayAccount
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +98,24 @@ def pay_account_by_id(merchant: int, pk: int) -> PayAccount:
 def pay_accounts(merchant: int) -> list[PayAccount]:
     """Every account of a merchant, newest first: a notification may be for any of them."""
     return list(PayAccount.objects.filter(merchant_id=merchant).order_by("-pk"))
+
+
+_BY_SLUG_SQL: Final = """
+SELECT {m}, {a}
+FROM shop_merchant m LEFT JOIN shop_payaccount a ON a.merchant_id = m.id
+WHERE m.slug = %s ORDER BY a.id DESC
+"""
+
+
+def by_slug(slug: str) -> tuple[Merchant, list[PayAccount]]:
+    """The merchant that a webhook's address names, with all its accounts, in one query.
+
+    Raises: NotFound.
+    """
+    found = rows.read(_BY_SLUG_SQL, [slug], m=Merchant, a=PayAccount)
+    if not found:
+        raise NotFound(f"merchant {slug}")
+    return found[0][0], [account for _merchant, account in found if account.pk is not None]
 
 
 def pay_credentials(account: PayAccount) -> PayCredentials:

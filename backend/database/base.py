@@ -19,6 +19,8 @@ QUIET_SECONDS: Final = 30.0
 
 class DatabaseWrapper(base.DatabaseWrapper):
     looked_at = 0.0
+    health_check_enabled: bool
+    health_check_done: bool
 
     def close_if_health_check_failed(self) -> None:
         """Close a connection whose server is gone, so that the next query opens another."""
@@ -33,7 +35,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         super().close_if_health_check_failed()
 
     def _has_something_to_say(self) -> bool:
-        """Whether bytes, or the end of the stream, wait to be read: nothing should, between queries."""
+        """Whether bytes, or the stream's end, wait to be read; between queries nothing should."""
         connection = self.connection
         if connection.closed:
             return True

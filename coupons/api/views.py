@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from backend.api import Rate, idempotency_key, listing
+from backend.api import Rate, checked, idempotency_key, listing
 from backend.errors import BadCursor, KeyReused, NotFound
 from backend.schema import APPID, IDEMPOTENCY_KEY, problems
 from coupons import queries, wallet
@@ -133,15 +133,14 @@ class ClaimView(ShopperView):
     )
     def post(self, request: Any, pk: int) -> Response:
         """Put one into the wallet. The same Idempotency-Key gives the same coupon with 200."""
-        form = ClaimRequestSerializer(data=request.data or {})
-        form.is_valid(raise_exception=True)
+        asked = checked(ClaimRequestSerializer, request.data or {})
         customer = self.customer()
         coupon, new = wallet.claim(
             merchant=customer.merchant_id,
             template=pk,
             customer=customer.pk,
             key=idempotency_key(request),
-            source=form.validated_data.get("source"),
+            source=asked.get("source"),
         )
         return Response(queries.shape_of(coupon, timezone.now()), status=201 if new else 200)
 
@@ -158,9 +157,7 @@ class CouponsView(ShopperView):
     )
     def get(self, request: Any) -> Response:
         """The wallet by tab, newest first."""
-        query = _WalletQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = checked(_WalletQuery, request.query_params)
         rows = queries.wallet_page(
             self.customer(), asked["status"], asked.get("cursor"), timezone.now()
         )

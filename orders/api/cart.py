@@ -9,7 +9,7 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from backend.api import idempotency_key
+from backend.api import checked, idempotency_key
 from backend.errors import KeyReused, NotFound
 from backend.money import Fen
 from backend.schema import IDEMPOTENCY_KEY, problems
@@ -148,9 +148,7 @@ class CartItemsView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Put a sku into the cart: so many more, or with `"mode": "set"` just so many."""
-        form = schemas.CartAddSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = checked(schemas.CartAddSerializer, request.data)
         cart.add(
             self.customer(),
             sku=asked["sku"],
@@ -173,9 +171,8 @@ class CartItemView(ShopperView):
     )
     def put(self, request: Any, pk: int) -> Response:
         """Change a line; what is left out stays as it is."""
-        form = schemas.CartChangeSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        cart.change(self.customer(), pk, form.validated_data)
+        asked = checked(schemas.CartChangeSerializer, request.data)
+        cart.change(self.customer(), pk, asked)
         return Response(cart_shape(self.customer()))
 
     @extend_schema(
@@ -208,9 +205,7 @@ class CartSelectView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Tick or untick lines: the named ones, a store's, or all."""
-        form = schemas.CartSelectSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = checked(schemas.CartSelectSerializer, request.data)
         cart.select(
             self.customer(),
             selected=asked["selected"],
@@ -229,9 +224,7 @@ class CartRemoveView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Take lines out: the named ones, or all that are no longer for sale."""
-        form = schemas.CartRemoveSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = checked(schemas.CartRemoveSerializer, request.data)
         lines = list(asked.get("lines") or [])
         if asked["invalid"]:
             lines += [gone["id"] for gone in cart_shape(self.customer())["invalid"]]

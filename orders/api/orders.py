@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from backend.api import checked
 from backend.errors import BadCursor
 from backend.schema import problems
 from orders import lifecycle, queries
@@ -36,9 +37,7 @@ class OrdersView(ShopperView):
     )
     def get(self, request: Any) -> Response:
         """Newest first; an unpaid purchase is one row, afterwards each of its orders is one."""
-        query = _ListQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = checked(_ListQuery, request.query_params)
         page = queries.page(self.customer(), asked.get("status"), asked.get("cursor"))
         rows = [_row(kind, orders) for kind, orders in page["rows"] if orders]
         return Response({"results": rows, "next": page["next"]})

@@ -9,7 +9,7 @@ from django.utils import timezone
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
-from backend.api import idempotency_key
+from backend.api import checked, idempotency_key
 from backend.errors import KeyReused, NotFound
 from backend.money import Fen
 from backend.schema import IDEMPOTENCY_KEY, problems
@@ -55,10 +55,9 @@ class QuoteView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Price a basket: lines by store, discounts, freight, coupons, and what can't be bought."""
-        form = schemas.QuoteRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        asked = checked(schemas.QuoteRequestSerializer, request.data)
         customer = self.customer()
-        priced = checkout.price(customer, wanted(customer, form.validated_data), at=timezone.now())
+        priced = checkout.price(customer, wanted(customer, asked), at=timezone.now())
         return Response(quote_shape(priced))
 
 
@@ -94,11 +93,10 @@ class PurchasesView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Place what was quoted. The same Idempotency-Key gives the same purchase with 200."""
-        form = schemas.PlaceRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked, customer = form.validated_data, self.customer()
+        asked = checked(schemas.PlaceRequestSerializer, request.data)
+        customer = self.customer()
         try:
-            purchase, new = checkout.place_order(
+            placed = checkout.place_order(
                 customer,
                 wanted(customer, asked),
                 checkout.Placing(
@@ -114,7 +112,8 @@ class PurchasesView(ShopperView):
         except checkout.PriceChanged as error:
             priced = (error.detail or {})["priced"]
             raise checkout.PriceChanged(detail={"quote": quote_shape(priced)}) from error
-        return Response(_shape(purchase), status=201 if new else 200)
+        shape = purchase_shape(placed.purchase, placed.orders)
+        return Response(shape, status=201 if placed.new else 200)
 
 
 class PurchaseView(ShopperView):

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from backend.api import Rate, client_ip
+from backend.api import Rate, checked, client_ip
 from backend.errors import NotFound
 from backend.schema import problems
 from orders import queries
@@ -82,8 +82,7 @@ class PayView(ShopperView):
     )
     def post(self, request: Any, number: str) -> Response:
         """Open the payment, or the same one again; `client` is what `wx.requestPayment` takes."""
-        form = PayRequestSerializer(data=request.data or {})
-        form.is_valid(raise_exception=True)
+        checked(PayRequestSerializer, request.data or {})
         customer = self.customer()
         answer = paying.pay(
             customer,

@@ -11,11 +11,12 @@ from django.views.decorators.http import require_POST
 
 from backend.api import Rate, client_ip
 from backend.celery import queue
+from backend.errors import NotFound
 from backend.wechat.pay import answer
 from payments import notifications
 from payments.models import Notification
 from payments.tasks import act_on_notification
-from shop.models import Merchant
+from shop.merchants import by_slug
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +37,18 @@ def _answer(message: str = "") -> HttpResponse:
 
 
 def _take_in(request: HttpRequest, slug: str, kind: Notification.Kind) -> HttpResponse:
-    merchant = Merchant.objects.filter(slug=slug).first()
-    if merchant is None:
+    try:
+        merchant, accounts = by_slug(slug)
+    except NotFound:
         return HttpResponse(answer(False, "unknown"), content_type=_XML, status=404)  # noqa: FBT003
     body = request.read(notifications.MAX_BODY + 1)
     if len(body) > notifications.MAX_BODY:
         return _answer("too large")
-    authentic, stored = notifications.take_in(merchant, kind, body)
+    authentic, stored = notifications.take_in(merchant.pk, accounts, kind, body)
     if not authentic:
         log.warning("a %s notification for merchant %s isn't authentic", kind, merchant.pk)
         if UnverifiedRate().allow_request(request, None):
-            notifications.keep_unverified(merchant, kind, body)
+            notifications.keep_unverified(merchant.pk, kind, body)
         return _answer("signature")
     if stored is not None:
         queue(act_on_notification, stored)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 
-from backend.api import ApiView
+from backend.api import ApiView, checked
 from backend.errors import DomainError
 from backend.schema import APPID, problems
 from shop import accounts, login, merchants, phones, uploads
@@ -140,9 +140,7 @@ class LoginView(_TokenView):
     )
     def post(self, request: Any) -> Response:
         """Sign in with WeChat. Whoever comes for the first time is a customer from here on."""
-        form = LoginRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = checked(LoginRequestSerializer, request.data)
         program = merchants.mini_program(asked["appid"])
         customer, _new = accounts.sign_in(program, asked["code"], source=asked.get("source"))
         rate = rates.CustomerLoginRate()
@@ -171,9 +169,8 @@ class RefreshView(_TokenView):
 
         The one before, seen again later than half a minute after, ends the sign-in: it was stolen.
         """
-        form = RefreshRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        return Response(_tokens(*login.refresh(form.validated_data["refresh"])))
+        asked = checked(RefreshRequestSerializer, request.data)
+        return Response(_tokens(*login.refresh(asked["refresh"])))
 
 
 class LogoutView(_TokenView):
@@ -188,9 +185,8 @@ class LogoutView(_TokenView):
     )
     def post(self, request: Any) -> Response:
         """End this sign-in: its refresh token is dead, its access token within half an hour."""
-        form = RefreshRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        login.sign_out(form.validated_data["refresh"])
+        asked = checked(RefreshRequestSerializer, request.data)
+        login.sign_out(asked["refresh"])
         return Response(status=204)
 
 
@@ -231,9 +227,8 @@ class MeView(ShopperView):
     @extend_schema(operation_id="change_me", **_PROFILE_SCHEMA)
     def put(self, request: Any) -> Response:
         """Change what is given of the profile; the rest stays."""
-        form = ProfileRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        customer, changes = self.customer(), dict(form.validated_data)
+        asked = checked(ProfileRequestSerializer, request.data)
+        customer, changes = self.customer(), dict(asked)
         if "avatar" in changes:
             changes["avatar"] = uploads.avatar_path(customer, changes["avatar"])
         accounts.change_profile(customer, changes)
@@ -267,10 +262,9 @@ class PhoneView(ShopperView):
 
         X-WX-Appid says which mini program the code is from; without it, the last one signed in to.
         """
-        form = PhoneRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
+        asked = checked(PhoneRequestSerializer, request.data)
         customer = self.customer()
         appid = request.META.get("HTTP_X_WX_APPID", "").replace("\x00", "")
         program = accounts.phone_program(customer, appid)
-        verified = accounts.verify_phone(customer, program, form.validated_data["code"])
+        verified = accounts.verify_phone(customer, program, asked["code"])
         return Response(customer_shape(verified))

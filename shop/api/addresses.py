@@ -12,7 +12,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from backend.api import ApiView, idempotency_key
+from backend.api import ApiView, checked, idempotency_key
 from backend.errors import KeyReused
 from backend.schema import IDEMPOTENCY_KEY, problems
 from shop import addresses, phones, regions
@@ -154,11 +154,8 @@ class AddressesView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Add an address; the first is the default. The same Idempotency-Key gives it with 200."""
-        form = AddressRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        address, new = addresses.add(
-            self.customer(), form.validated_data, key=idempotency_key(request)
-        )
+        asked = checked(AddressRequestSerializer, request.data)
+        address, new = addresses.add(self.customer(), asked, key=idempotency_key(request))
         return Response(address, status=201 if new else 200)
 
 
@@ -184,9 +181,8 @@ class AddressView(ShopperView):
     @extend_schema(operation_id="change_address", **_CHANGE_SCHEMA)
     def put(self, request: Any, pk: int) -> Response:
         """Change what is given of an address; the rest stays."""
-        form = AddressRequestSerializer(data=request.data, partial=True)
-        form.is_valid(raise_exception=True)
-        return Response(addresses.change(self.customer(), pk, form.validated_data))
+        asked = checked(AddressRequestSerializer, request.data, partial=True)
+        return Response(addresses.change(self.customer(), pk, asked))
 
     @extend_schema(operation_id="change_address_patch", **_CHANGE_SCHEMA)
     def patch(self, request: Any, pk: int) -> Response:

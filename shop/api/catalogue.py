@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.response import Response
 
+from backend.api import checked
 from backend.errors import BadCursor, NotFound
 from backend.schema import APPID, problems
 from shop import catalogue, details, lists, search, stores
@@ -55,9 +56,8 @@ class CategoriesView(VisitorView):
     )
     def get(self, request: Any) -> Response:
         """The tree of categories, three levels at most; with `store`, those it sells from."""
-        query = StoreQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        tree = catalogue.categories(self.merchant().pk, query.validated_data.get("store"))
+        asked = checked(StoreQuery, request.query_params)
+        tree = catalogue.categories(self.merchant().pk, asked.get("store"))
         return Response({"results": tree, "next": None})
 
 
@@ -83,9 +83,7 @@ class ProductsView(VisitorView):
 
         With `q`, the words go into the history of whoever is signed in.
         """
-        query = ProductsQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = checked(ProductsQuery, request.query_params)
         words = asked.get("q", "")
         wanted = lists.Filter(
             category=asked.get("category"),
@@ -119,9 +117,7 @@ class ProductView(VisitorView):
 
         Whoever is signed in has it among what they looked at.
         """
-        query = DetailQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = checked(DetailQuery, request.query_params)
         answer = details.detail(
             self.merchant().pk,
             pk,
@@ -152,9 +148,7 @@ class StoresView(VisitorView):
 
         The coordinates are used for this answer and kept nowhere.
         """
-        query = StoresQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        asked = checked(StoresQuery, request.query_params)
         near = (asked["lat"], asked["lng"]) if "lat" in asked else None
         return Response(stores.page(self.merchant().pk, asked.get("cursor"), near=near))
 

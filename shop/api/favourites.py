@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from backend.api import checked
 from backend.errors import BadCursor, NotFound
 from backend.schema import IDEMPOTENCY_KEY, problems
 from shop import favourites
@@ -59,9 +60,8 @@ _LIST_EXAMPLE: Final = OpenApiExample(
 
 
 def _cursor(request: Any) -> str | None:
-    query = _PageQuery(data=request.query_params)
-    query.is_valid(raise_exception=True)
-    cursor: str | None = query.validated_data.get("cursor")
+    asked = checked(_PageQuery, request.query_params)
+    cursor: str | None = asked.get("cursor")
     return cursor
 
 
@@ -87,9 +87,8 @@ class FavouritesView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Keep a product. Keeping it again answers 200, key or not."""
-        form = FavouriteRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        product = form.validated_data["product"]
+        asked = checked(FavouriteRequestSerializer, request.data)
+        product = asked["product"]
         new = favourites.add(self.customer(), product)
         return Response({"product": product}, status=201 if new else 200)
 

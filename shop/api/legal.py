@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from backend.api import checked
 from backend.errors import NotFound
 from backend.schema import APPID, IDEMPOTENCY_KEY, problems
 from shop import legal
@@ -125,9 +126,8 @@ class LegalView(VisitorView):
     )  # fmt: skip
     def get(self, request: Any, kind: str) -> Response:
         """A legal page with its text: `terms`, `privacy` or `returns`."""
-        query = _PageQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        version = query.validated_data.get("version", "")
+        asked = checked(_PageQuery, request.query_params)
+        version = asked.get("version", "")
         return Response(legal.document(self.merchant(), kind, version))
 
 
@@ -155,8 +155,6 @@ class ConsentsView(ShopperView):
     )
     def post(self, request: Any) -> Response:
         """Agree to a version of a page. Agreeing again answers 200, key or not."""
-        form = ConsentRequestSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        asked = form.validated_data
+        asked = checked(ConsentRequestSerializer, request.data)
         consent, new = legal.agree(self.customer(), asked["document"], asked["version"])
         return Response(consent, status=201 if new else 200)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from backend.api import Rate
+from backend.api import Rate, checked
 from backend.schema import APPID
 from shop import search
 from shop.login import ShopperView, VisitorView
@@ -79,9 +79,8 @@ class SuggestView(VisitorView):
     )
     def get(self, request: Any) -> Response:
         """Popular words and product names for what is being typed; popular words if none fit."""
-        query = _SuggestQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        return _words(search.suggest(self.merchant().pk, query.validated_data["q"]))
+        asked = checked(_SuggestQuery, request.query_params)
+        return _words(search.suggest(self.merchant().pk, asked["q"]))
 
 
 class HistoryView(ShopperView):
@@ -105,7 +104,6 @@ class HistoryView(ShopperView):
     )
     def delete(self, request: Any) -> Response:
         """Forget one search, or all of them; what isn't there is no fault."""
-        query = _ForgetQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        search.forget(self.customer(), query.validated_data.get("words"))
+        asked = checked(_ForgetQuery, request.query_params)
+        search.forget(self.customer(), asked.get("words"))
         return Response(status=204)

@@ -49,8 +49,8 @@ class Requests:
     def product_list(self) -> Iterator[bytes]:
         while True:
             weight, pk = self.chance.randrange(1, 1000), self.size.products
-            mark = ["default", weight, pk] if not self.bare else [weight, pk]
-            cursor = encode_cursor(mark) if not self.bare else orjson.dumps(mark).decode()
+            mark: list[int | str] = [weight, pk]
+            cursor = orjson.dumps(mark).decode() if self.bare else encode_cursor(["default", *mark])
             yield call("GET", f"/api/v1/products?cursor={cursor}", X_WX_Appid=APPID)
 
     def product_detail(self) -> Iterator[bytes]:
@@ -120,7 +120,7 @@ class Requests:
                 "out_trade_no": f"T{number}", "time_end": "20261121093000", "attach": "bench",
             }  # fmt: skip
             fields["sign"] = calculate_signature(fields, API_KEY)
-            body = "".join(f"<{name}><![CDATA[{value}]]></{name}>" for name, value in fields.items())
+            body = "".join(f"<{key}><![CDATA[{value}]]></{key}>" for key, value in fields.items())
             yield call("POST", path, f"<xml>{body}</xml>".encode(), Content_Type="text/xml")
 
 

@@ -61,7 +61,7 @@ def open_shop(customers: int) -> Bench:
     merchant = Merchant.objects.create(
         name="量一量", slug="bench", freight_fen=Fen(800), freight_free_over_fen=Fen(99_00)
     )
-    MiniProgram.objects.create(merchant=merchant, appid=APPID, secret="bench")
+    MiniProgram.objects.create(merchant=merchant, appid=APPID, secret=API_KEY)
     PayAccount.objects.create(merchant=merchant, appid=APPID, mch_id=MCH_ID, api_key=API_KEY)
     Store.objects.create(merchant=merchant, name="总店", code="1", is_default=True)
     for number in range(20):
@@ -93,8 +93,10 @@ def open_shop(customers: int) -> Bench:
 
 def grow(bench: Bench, size: Size, *, before: Size) -> None:
     """Add products, finished orders and coupons, numbered on from what is there."""
-    values = {
+    values: dict[str, int | str] = {
         "merchant": bench.merchant,
+        "mch_id": MCH_ID,
+        "appid": APPID,
         "customer": bench.first_customer,
         "customers": bench.customers,
         "templates": TEMPLATES,
@@ -160,19 +162,18 @@ SELECT s.merchant_id, s.id, 'received', 'opening', 1000000, 0, '', now() FROM sh
 WHERE NOT EXISTS (SELECT 1 FROM shop_stockmovement m WHERE m.stock_id = s.id)
 """,
 )
-_WHO: Final = "%(customer)s + i %% %(customers)s"
-_WHEN: Final = "now() - make_interval(mins => i %% 500000)"
 # Each was paid, shipped and received; each line costs 20 yuan. Goods of 40 yuan, freight of 8.
 _ORDERS_SQL: Final = (
-    f"""
+    """
 INSERT INTO orders_purchase (merchant_id, number, customer_id, status, delivery, source,
     idempotency_key, request_hash, created_at, expires_at, paid_at, close_reason, paid_by_id,
     method, out_trade_no, transaction_id, pay_mch_id, pay_appid, payer_openid,
     goods_fen, freight_fen, discount_fen, payable_fen)
-SELECT %(merchant)s, 'B' || i, {_WHO}, 'paid', '{{"kind": "express"}}', '{{}}', 'bench-' || i, '',
-    {_WHEN}, {_WHEN} + interval '30 minutes', {_WHEN}, '', i, 'wechat_jsapi', 'T' || i,
-    '42' || i, '{MCH_ID}', '{APPID}', '', 4000, 800, 0, 4800
-FROM generate_series(%(first)s, %(last)s) i
+SELECT %(merchant)s, 'B' || i, %(customer)s + i %% %(customers)s, 'paid',
+    '{"kind": "express"}', '{}', 'bench-' || i, '', at, at + interval '30 minutes', at, '', i,
+    'wechat_jsapi', 'T' || i, '42' || i, %(mch_id)s, %(appid)s, '', 4000, 800, 0, 4800
+FROM generate_series(%(first)s, %(last)s) i,
+    LATERAL (SELECT now() - make_interval(mins => i %% 500000) AS at) t
 """,
     """
 INSERT INTO orders_order (merchant_id, number, purchase_id, customer_id, store_id, status, held_for,
@@ -209,11 +210,11 @@ SELECT p.merchant_id, p.id, (SELECT min(id) FROM shop_payaccount), 'wechat_jsapi
 FROM orders_purchase p
 WHERE p.number LIKE 'B%%' AND substr(p.number, 2)::int BETWEEN %(first)s AND %(last)s
 """,
-    f"""
+    """
 INSERT INTO payments_notification
     (merchant_id, kind, state, body, dedupe_key, reason, tries, received_at, done_at)
 SELECT %(merchant)s, 'payment', 'done', repeat('x', 600)::bytea, 'v2pay:42' || i, '', 1,
-    {_WHEN}, now()
+    now(), now()
 FROM generate_series(%(first)s, %(last)s) i
 """,
 )

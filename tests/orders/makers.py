@@ -67,14 +67,14 @@ def place(
 ) -> Purchase:
     """What the shopper agreed to pay for so many of each stock row."""
     items = [basket.Item(row.sku_id, count, row.store_id) for row, count in rows]
-    purchase, _new = checkout.place_order(
+    placed = checkout.place_order(
         customer,
         checkout.Wanted(items, coupons=coupons),
         checkout.Placing(payable=Fen(payable)),
         key=key,
         request_hash=request_hash,
     )
-    return purchase
+    return placed.purchase
 
 
 def counts(stock: Stock) -> tuple[int, int]:

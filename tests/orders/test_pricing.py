@@ -10,7 +10,8 @@ from orders.pricing import FreightRule, Offered, Quote, Voucher, Wish, quote
 def wish(sku: int, store: int, price: int, quantity: int) -> Wish:
     offered = Offered(
         stock=sku, sku=sku, sku_code=f"k{sku}", product=sku, store=store, store_name="门店",
-        name="羊毛被", picture="", specs=(), list_price=Fen(price), unit_price=Fen(price),
+        store_phone="", name="羊毛被", picture="", specs=(), list_price=Fen(price),
+        unit_price=Fen(price),
         available=None, for_sale=True, store_open=True, weight_g=0, no_reason_return=True,
         no_return_ground="",
     )  # fmt: skip

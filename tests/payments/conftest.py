@@ -57,14 +57,14 @@ class Shop:
     def place(self, quantity: int = 1) -> Purchase:
         """A purchase of so many, unpaid."""
         items = [basket.Item(self.stock.sku_id, quantity)]
-        purchase, _new = checkout.place_order(
+        placed = checkout.place_order(
             self.customer,
             checkout.Wanted(items),
             checkout.Placing(payable=Fen(1000 * quantity)),
             key=None,
             request_hash="",
         )
-        return purchase
+        return placed.purchase
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """The API as the shopper's mini program calls it."""
