@@ -1,9 +1,10 @@
 """The task queue, and the one place where the clock's work is listed."""
 
+import contextlib
 import logging
 import os
 import time
-from typing import Any
+from typing import Any, Final
 
 from celery import Celery, signals
 
@@ -14,9 +15,12 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
-from backend import health, logs, metrics
+from backend import health, logs, metrics, redis
 
 log = logging.getLogger(__name__)
+
+# So long a sweep that was woken is thought to wait, should it have been lost on its way.
+WAKE_SECONDS: Final = 5
 
 # name: {"task": dotted name, "schedule": seconds or crontab}. Every entry is a sweep that looks for
 # rows past a deadline, so one that was missed or came twice changes nothing.
@@ -75,16 +79,25 @@ app.conf.update(
 app.autodiscover_tasks()
 
 
-def queue(task: Any, *args: Any) -> None:
-    """Queue a task when this transaction commits; without a broker its sweep finds the row."""
+def wake(sweep: Any) -> None:
+    """Have a sweep run soon, once this transaction has committed; one that waits already is enough.
+
+    The mark is taken away as the sweep begins, before it looks: whoever finds it set is committed
+    by then and will be seen. Without a broker, the sweep's own time comes.
+    """
 
     def send() -> None:
         try:
-            task.delay(*args)
+            if redis.client().set(_waiting(sweep.name), 1, nx=True, ex=WAKE_SECONDS):
+                sweep.delay()
         except (OSError, OperationalError, RedisError) as error:
-            log.warning("%s was not queued: %s", task.name, type(error).__name__)
+            log.warning("%s was not woken: %s", sweep.name, type(error).__name__)
 
     transaction.on_commit(send)
+
+
+def _waiting(name: str) -> str:
+    return f"sweep:waiting:{name}"
 
 
 @signals.before_task_publish.connect
@@ -97,6 +110,12 @@ def _send_request_id(headers: dict[str, Any], **_: Any) -> None:
 def _take_request_id(task: Any, **_: Any) -> None:
     logs.request_id.set(getattr(task.request, "request_id", None) or task.request.id or "")
     task.request.started = time.perf_counter()
+
+
+@signals.task_prerun.connect
+def _waits_no_longer(task: Any, **_: Any) -> None:
+    with contextlib.suppress(OSError, RedisError):
+        redis.client().delete(_waiting(task.name))
 
 
 @signals.task_postrun.connect

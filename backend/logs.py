@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponseBase
-from pythonjsonlogger.json import JsonFormatter
+from pythonjsonlogger.orjson import OrjsonFormatter
 
 from backend import metrics
 
@@ -62,7 +62,7 @@ class TextFormatter(logging.Formatter):
         return f"{text} [{known}]" if known else text
 
 
-class ScrubbingJsonFormatter(JsonFormatter):
+class ScrubbingJsonFormatter(OrjsonFormatter):
     """For machines: the same as one JSON object a line."""
 
     def __init__(self) -> None:
@@ -70,7 +70,6 @@ class ScrubbingJsonFormatter(JsonFormatter):
             "{asctime}{levelname}{name}{message}{request_id}",
             style="{",
             rename_fields={"asctime": "at", "levelname": "level", "name": "logger"},
-            json_ensure_ascii=False,
         )
 
     def format(self, record: logging.LogRecord) -> str:

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
 
 Converter = Callable[[Any, Any, Any], Any]
 
@@ -64,29 +64,40 @@ def _instances(row: Sequence[Any], kinds: Iterable[type[models.Model]]) -> tuple
     return tuple(found)
 
 
-@functools.cache
-def _insert_sql(model: type[models.Model]) -> tuple[str, list[models.Field[Any, Any]]]:
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    names = ", ".join(str(field.column) for field in fields)
-    return f"INSERT INTO {model._meta.db_table} ({names}) VALUES ", fields  # noqa: S608
-
-
-def insert(made: Sequence[models.Model]) -> None:
-    """Write new instances of one model in one statement, in order, and give them their keys."""
-    if not made:
-        return
-    sql, fields = _insert_sql(type(made[0]))
-    one = f"({', '.join(['%s'] * len(fields))})"
+def keys(**how_many: int) -> dict[str, list[int]]:
+    """New primary keys by table: so rows that refer to one another are written in one statement."""
+    wanted = {table: count for table, count in how_many.items() if count}
+    one = "SELECT %s, nextval(%s) FROM generate_series(1, %s)"
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection)
-        for row in made
-        for field in fields
+        value for table, count in wanted.items() for value in (table, f"{table}_id_seq", count)
     ]
+    found: dict[str, list[int]] = {table: [] for table in how_many}
     with connection.cursor() as cursor:
-        cursor.execute(f"{sql}{', '.join([one] * len(made))} RETURNING id", values)
-        for row, (pk,) in zip(made, cursor.fetchall(), strict=True):
-            row.pk = pk
-            row._state.adding, row._state.db = False, connection.alias
+        cursor.execute(" UNION ALL ".join([one] * len(wanted)), values)
+        for table, key in cursor.fetchall():
+            found[table].append(key)
+    return found
+
+
+def insert(*made: models.Model) -> None:
+    """Write new rows of any models in one statement. Those without a key don't learn theirs."""
+    db = connections[DEFAULT_DB_ALIAS]
+    together: dict[tuple[type[models.Model], bool], list[models.Model]] = {}
+    for row in made:
+        together.setdefault((type(row), row.pk is not None), []).append(row)
+    statements, values = [], []
+    for (model, has_key), rows in together.items():
+        fields = [f for f in model._meta.concrete_fields if has_key or not f.primary_key]
+        names = ", ".join(str(field.column) for field in fields)
+        places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(rows))
+        statements.append(f"INSERT INTO {model._meta.db_table} ({names}) VALUES {places}")  # noqa: S608
+        for row in rows:
+            values += [field.get_db_prep_save(field.pre_save(row, True), db) for field in fields]  # noqa: FBT003
+            row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    *others, last = statements
+    named = ", ".join(f"w{number} AS ({sql})" for number, sql in enumerate(others))
+    with db.cursor() as cursor:
+        cursor.execute(f"WITH {named} {last}" if others else last, values)
 
 
 def alone() -> contextlib.AbstractContextManager[Any]:

@@ -26,11 +26,11 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(api)),
+    path("webhooks/", include(webhook_patterns)),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
-    path("api/v1/", include(api)),
-    path("webhooks/", include(webhook_patterns)),
 ]
 
 

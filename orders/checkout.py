@@ -336,8 +336,14 @@ def _write(
     at: dt.datetime,
 ) -> tuple[Purchase, list[Order]]:
     """The purchase with its orders, lines, shares of discounts and first events."""
-    quote, merchant_id, address = priced.quote, customer.merchant_id, priced.address
+    quote, merchant_id = priced.quote, customer.merchant_id
+    keys = rows.keys(
+        orders_purchase=1,
+        orders_order=len(quote.parts),
+        orders_orderline=sum(len(part.lines) for part in quote.parts),
+    )
     purchase = Purchase(
+        pk=keys["orders_purchase"].pop(),
         merchant_id=merchant_id,
         number=new_number(),
         customer=customer,
@@ -352,70 +358,68 @@ def _write(
         discount_fen=quote.discount,
         payable_fen=quote.payable,
     )
-    rows.insert([purchase])
-    receiver = _receiver(address)
     orders = [
-        Order(
-            merchant_id=merchant_id,
-            number=new_number(),
-            purchase=purchase,
-            customer=customer,
-            store=Store(pk=part.store, name=part.store_name, phone=part.store_phone),
-            remark=placing.remarks.get(part.store, ""),
-            created_at=at,
-            goods_fen=part.goods,
-            freight_fen=part.freight,
-            discount_fen=part.discount,
-            payable_fen=part.payable,
-            **receiver,
-        )
-        for part in quote.parts
+        _order(pk, purchase, part, priced.address, placing.remarks.get(part.store, ""))
+        for pk, part in zip(sorted(keys["orders_order"]), quote.parts, strict=True)
     ]
-    rows.insert(orders)
-    pairs = [
-        (order, line)
-        for order, part in zip(orders, quote.parts, strict=True)
-        for line in part.lines
-    ]
-    lines = [_line(order, line) for order, line in pairs]
-    rows.insert(lines)
-    for order in orders:  # as `queries.with_lines` would read them back
-        own = [line for line in lines if line.order_id == order.pk]
+    line_keys = iter(sorted(keys["orders_orderline"]))
+    lines, reductions = [], []
+    for order, part in zip(orders, quote.parts, strict=True):
+        own = []
+        for line in part.lines:
+            row = _line(next(line_keys), order, line)
+            own.append(row)
+            reductions += [_reduction(order, row, share) for share in line.shares]
+        lines += own
+        # What `queries.with_lines` would read back.
         order._prefetched_objects_cache = {"lines": own, "parcels": []}  # type: ignore[attr-defined]
-    rows.insert(
-        [
-            Reduction(
-                merchant_id=merchant_id,
-                order=order,
-                line=row,
-                kind=share.voucher.kind,
-                coupon_id=share.voucher.id,
-                name=share.voucher.name,
-                amount_fen=share.amount,
-                merchant_fen=share.amount,
-            )
-            for (order, line), row in zip(pairs, lines, strict=True)
-            for share in line.shares
-        ]
-    )
-    rows.insert(
-        [
-            OrderEvent(
-                merchant_id=merchant_id,
-                order=order,
-                event=lifecycle.Event.PLACE,
-                by="shopper",
-                at=at,
-            )
-            for order in orders
-        ]
-    )
+    events = [
+        OrderEvent(
+            merchant_id=merchant_id, order=order, event=lifecycle.Event.PLACE, by="shopper", at=at
+        )
+        for order in orders
+    ]
+    rows.insert(purchase, *orders, *lines, *reductions, *events)
     return purchase, orders
 
 
-def _line(order: Order, line: pricing.Line) -> OrderLine:
+def _order(
+    pk: int, purchase: Purchase, part: pricing.Part, address: Address | None, remark: str
+) -> Order:
+    return Order(
+        pk=pk,
+        merchant_id=purchase.merchant_id,
+        number=new_number(),
+        purchase=purchase,
+        customer_id=purchase.customer_id,
+        store=Store(pk=part.store, name=part.store_name, phone=part.store_phone),
+        remark=remark,
+        created_at=purchase.created_at,
+        goods_fen=part.goods,
+        freight_fen=part.freight,
+        discount_fen=part.discount,
+        payable_fen=part.payable,
+        **_receiver(address),
+    )
+
+
+def _reduction(order: Order, line: OrderLine, share: pricing.Share) -> Reduction:
+    return Reduction(
+        merchant_id=order.merchant_id,
+        order=order,
+        line=line,
+        kind=share.voucher.kind,
+        coupon_id=share.voucher.id,
+        name=share.voucher.name,
+        amount_fen=share.amount,
+        merchant_fen=share.amount,
+    )
+
+
+def _line(pk: int, order: Order, line: pricing.Line) -> OrderLine:
     offered = line.wish.offered
     return OrderLine(
+        pk=pk,
         merchant_id=order.merchant_id,
         order=order,
         sku_id=offered.sku,

@@ -58,21 +58,21 @@ _STORE_SQL: Final = """
 INSERT INTO payments_notification
     (merchant_id, kind, state, body, dedupe_key, reason, act_at, tries, received_at)
 VALUES (%(merchant)s, %(kind)s, 'received', %(body)s, %(key)s, '', %(at)s, 0, %(at)s)
-ON CONFLICT DO NOTHING RETURNING id
+ON CONFLICT DO NOTHING
 """
 
 
 def take_in(
     merchant: int, accounts: Iterable[PayAccount], kind: Notification.Kind, body: bytes
-) -> tuple[bool, int | None]:
-    """Store a message; whether it is authentic, and the row to act on where it is new.
+) -> tuple[bool, bool]:
+    """Store a message; whether it is authentic, and whether it is new.
 
     One that came before is acknowledged again and stored no second time. An unverified one is
     left to the caller, who limits how many are kept.
     """
     message = _read(accounts, kind, body)
     if message is None:
-        return False, None
+        return False, False
     values: dict[str, Any] = {
         "merchant": merchant,
         "kind": kind.value,
@@ -82,8 +82,7 @@ def take_in(
     }
     with connection.cursor() as cursor:
         cursor.execute(_STORE_SQL, values)
-        stored = cursor.fetchone()
-    return True, stored[0] if stored else None
+        return True, cursor.rowcount == 1
 
 
 def keep_unverified(merchant: int, kind: Notification.Kind, body: bytes) -> None:

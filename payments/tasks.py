@@ -8,6 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
+from backend.celery import wake
 from orders.models import Purchase, PurchaseStatus
 from payments import notifications, paying, refunds
 from payments.models import OPEN_STATUSES, Notification, Payment, Refund
@@ -16,25 +17,15 @@ _BATCH: Final = 200
 
 
 @shared_task
-def act_on_notification(notification_id: int) -> None:
-    """One stored message."""
-    notifications.act(notification_id)
-
-
-@shared_task
-def push_refund(refund_id: int) -> None:
-    """One refund."""
-    refunds.push(refund_id)
-
-
-@shared_task
 def settle_notifications() -> None:
-    """Messages whose task was lost."""
+    """Messages to act on. A webhook that stored one wakes this; what it misses, the clock finds."""
     due = Notification.objects.filter(
         state=Notification.State.RECEIVED, act_at__lte=timezone.now()
     ).order_by("act_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
     metrics.sweep("settle_notifications", paying.each(rows, notifications.act, "notification"))
+    if len(rows) == _BATCH:
+        wake(settle_notifications)
 
 
 @shared_task

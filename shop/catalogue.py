@@ -25,7 +25,8 @@ def picture_url(path: str) -> str:
     """The whole address of a picture; one that is whole already is kept, none stays none."""
     if not path or path.startswith(("http://", "https://")):
         return path
-    address: str = settings.MEDIA_URL + quote(path.removeprefix(settings.MEDIA_URL).lstrip("/"))
+    media: str = settings.MEDIA_URL
+    address = media + quote(path.removeprefix(media).lstrip("/"))
     return address if address.startswith("http") else settings.PUBLIC_BASE_URL + address
 
 

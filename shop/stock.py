@@ -99,6 +99,7 @@ WITH wanted AS (
     JOIN shop_stock s ON s.id = w.id AND s.merchant_id = %(merchant)s
     WHERE NOT EXISTS (SELECT 1 FROM shop_stockmovement m WHERE m.stock_id = s.id
                       AND m.reference = %(reference)s AND m.reason = %(reason)s)
+    ORDER BY s.id FOR NO KEY UPDATE OF s
 ), moved AS (
     UPDATE shop_stock s
     SET available = s.available + %(available)s * w.quantity,
@@ -140,8 +141,6 @@ def _step(
     if not quantities:
         return
     with transaction.atomic(savepoint=False):
-        if len(quantities) > 1:
-            _lock(merchant, list(quantities))
         with connection.cursor() as cursor:
             cursor.execute(
                 _STEP_SQL,

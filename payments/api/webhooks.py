@@ -10,12 +10,12 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from backend.api import Rate, client_ip
-from backend.celery import queue
+from backend.celery import wake
 from backend.errors import NotFound
 from backend.wechat.pay import answer
 from payments import notifications
 from payments.models import Notification
-from payments.tasks import act_on_notification
+from payments.tasks import settle_notifications
 from shop.merchants import by_slug
 
 log = logging.getLogger(__name__)
@@ -44,14 +44,14 @@ def _take_in(request: HttpRequest, slug: str, kind: Notification.Kind) -> HttpRe
     body = request.read(notifications.MAX_BODY + 1)
     if len(body) > notifications.MAX_BODY:
         return _answer("too large")
-    authentic, stored = notifications.take_in(merchant.pk, accounts, kind, body)
+    authentic, new = notifications.take_in(merchant.pk, accounts, kind, body)
     if not authentic:
         log.warning("a %s notification for merchant %s isn't authentic", kind, merchant.pk)
         if UnverifiedRate().allow_request(request, None):
             notifications.keep_unverified(merchant.pk, kind, body)
         return _answer("signature")
-    if stored is not None:
-        queue(act_on_notification, stored)
+    if new:
+        wake(settle_notifications)
     return _answer()
 
 

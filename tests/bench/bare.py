@@ -457,7 +457,7 @@ def notify(request: HttpRequest, slug: str) -> HttpResponse:
         [merchant, body, "v2pay:" + fields["transaction_id"], datetime.now(UTC)],
     )
     if new:
-        _redis.lpush("bare", orjson.dumps({"task": "act_on_notification", "args": new[0]}))
+        _redis.lpush("bare", str(new[0][0]))
     return _sent(b"<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>", "text/xml", 200)
 
 
