@@ -129,19 +129,18 @@ INSTALLED_APPS = [
     "payments",
 ]
 
-# Session, user and messages are lazy or look at the path: an API request pays for none of them.
 MIDDLEWARE = [
     "backend.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "backend.logs.request_log",
     "django.middleware.locale.LocaleMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "backend.desk.middleware.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "backend.desk.middleware.Authentication",
+    "backend.desk.middleware.Messages",
+    "backend.desk.middleware.Frames",
 ]
 
 ROOT_URLCONF = "backend.urls"
@@ -228,7 +227,7 @@ TIME_ZONE = env("TIME_ZONE", "Asia/Shanghai")
 
 WEB_HOST = env("WEB_HOST", "0.0.0.0" if PRODUCTION else "127.0.0.1")  # noqa: S104
 WEB_WORKERS = env_int("WEB_WORKERS", 2)
-WEB_THREADS = env_int("WEB_THREADS", 8)
+WEB_THREADS = env_int("WEB_THREADS", 4)
 WORKER_PROCESSES = env_int("WORKER_PROCESSES", 2)
 
 # The API

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from backend.money import Fen, split_fen
@@ -46,7 +47,7 @@ class Wish:
     quantity: int
     source: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def goods(self) -> Fen:
         return self.offered.unit_price * self.quantity
 
@@ -97,11 +98,11 @@ class Line:
     wish: Wish
     shares: tuple[Share, ...] = ()
 
-    @property
+    @cached_property
     def discount(self) -> Fen:
         return sum((share.amount for share in self.shares), Fen(0))
 
-    @property
+    @cached_property
     def payable(self) -> Fen:
         return self.wish.goods - self.discount
 
@@ -115,19 +116,19 @@ class Part:
     lines: tuple[Line, ...]
     freight: Fen
 
-    @property
+    @cached_property
     def store_phone(self) -> str:
         return self.lines[0].wish.offered.store_phone
 
-    @property
+    @cached_property
     def goods(self) -> Fen:
         return sum((line.wish.goods for line in self.lines), Fen(0))
 
-    @property
+    @cached_property
     def discount(self) -> Fen:
         return sum((line.discount for line in self.lines), Fen(0))
 
-    @property
+    @cached_property
     def payable(self) -> Fen:
         return self.goods + self.freight - self.discount
 
@@ -160,23 +161,23 @@ class Quote:
     problems: tuple[Problem, ...]
     freight_known: bool = True
 
-    @property
+    @cached_property
     def goods(self) -> Fen:
         return sum((part.goods for part in self.parts), Fen(0))
 
-    @property
+    @cached_property
     def discount(self) -> Fen:
         return sum((part.discount for part in self.parts), Fen(0))
 
-    @property
+    @cached_property
     def freight(self) -> Fen:
         return sum((part.freight for part in self.parts), Fen(0))
 
-    @property
+    @cached_property
     def payable(self) -> Fen:
         return self.goods + self.freight - self.discount
 
-    @property
+    @cached_property
     def saved(self) -> dict[int, Fen]:
         """What each applied coupon takes off the whole purchase."""
         return {choice.voucher.id: choice.saves for choice in self.usable if choice.chosen}

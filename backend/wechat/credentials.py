@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -43,3 +44,14 @@ class PayCredentials:
     def payer_appid(self) -> str:
         """The mini program the shopper pays in, whose openid a prepay names."""
         return self.sub_appid or self.appid
+
+    def are_named_in(self, message: Mapping[str, str]) -> bool:
+        """Whether a message is about this account: what is compared depends on its mode."""
+        named = {"appid": self.appid, "mch_id": self.mch_id}
+        if self.mode == "provider":
+            named["sub_mch_id"] = self.sub_mch_id
+            if message.get("sub_appid"):
+                named["sub_appid"] = self.sub_appid
+        elif message.get("sub_mch_id"):
+            return False
+        return all(message.get(name) == value for name, value in named.items())

@@ -107,7 +107,7 @@ class Gateway(WechatpyPay):  # type: ignore[misc]
             self._not_even_taken(answer)
         if not wire.signature_fits(answer, self.api_key):
             raise Doubt("an answer with a wrong signature")
-        if not self.is_ours(answer):
+        if not self.credentials.are_named_in(answer):
             raise Doubt("an answer about another account")
         if answer.get("result_code") == "SUCCESS":
             return answer
@@ -129,15 +129,3 @@ class Gateway(WechatpyPay):  # type: ignore[misc]
         if code in NOT_ACCEPTED or "频" in message:
             raise Retry(code, message)
         raise Refused(code, message)
-
-    def is_ours(self, fields: Mapping[str, str]) -> bool:
-        """Whether a message is about this account: what is compared depends on its mode."""
-        mine = self.credentials
-        named = {"appid": mine.appid, "mch_id": mine.mch_id}
-        if mine.mode == "provider":
-            named["sub_mch_id"] = mine.sub_mch_id
-            if fields.get("sub_appid"):
-                named["sub_appid"] = mine.sub_appid
-        elif fields.get("sub_mch_id"):
-            return False
-        return all(fields.get(name) == value for name, value in named.items())

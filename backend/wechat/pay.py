@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from xml.sax.saxutils import escape
 
 from wechatpy.crypto import RefundCrypto, WeChatRefundCrypto
@@ -87,7 +88,10 @@ class WeChatPay:
 
     def __init__(self, credentials: PayCredentials) -> None:
         self.credentials = credentials
-        self._gateway = Gateway(credentials)
+
+    @cached_property
+    def _gateway(self) -> Gateway:
+        return Gateway(self.credentials)
 
     def prepay(self, request: PrepayRequest) -> str:
         """Open a trade and return its prepay_id.
@@ -239,7 +243,7 @@ class WeChatPay:
         """
         try:
             notice = wire.read(body)
-            if notice.get("return_code") == "SUCCESS" and self._gateway.is_ours(notice):
+            if notice.get("return_code") == "SUCCESS" and self.credentials.are_named_in(notice):
                 return _refund_notice(self._decrypted(wire.text(notice, "req_info")))
             reason = "for another account"
         except Exception as error:
@@ -247,9 +251,9 @@ class WeChatPay:
         raise BadSignature(reason)
 
     def _authentic(self, fields: Mapping[str, str]) -> bool:
-        return wire.signature_fits(fields, self.credentials.api_key) and self._gateway.is_ours(
-            fields
-        )
+        return wire.signature_fits(
+            fields, self.credentials.api_key
+        ) and self.credentials.are_named_in(fields)
 
     def _decrypted(self, req_info: str) -> dict[str, str]:
         key = WeChatRefundCrypto(self.credentials.api_key).key
