@@ -117,13 +117,13 @@ def grow(bench: Bench, size: Size, *, before: Size) -> None:
 
 _CUSTOMERS_SQL: Final = """
 INSERT INTO shop_customer (merchant_id, nickname, avatar, gender, token_version, source, created_at)
-SELECT %(merchant)s, 'shopper ' || i, '', 0, 0, '{}', now()
-FROM generate_series(1, %(customers)s) i
+SELECT %(merchant)s::int, 'shopper ' || i, '', 0, 0, '{}', now()
+FROM generate_series(1, %(customers)s::int) i
 """
 _ADDRESSES_SQL: Final = """
 INSERT INTO shop_address (merchant_id, customer_id, receiver, phone, province_code, city_code,
     district_code, province, city, district, detail, tag, is_default, created_at, request_hash)
-SELECT %(merchant)s, c.id, '小满', '057188880000', '330000', '330100', '330106', '浙江省',
+SELECT %(merchant)s::int, c.id, '小满', '057188880000', '330000', '330100', '330106', '浙江省',
     '杭州市', '西湖区', '文三路 1 号', '', true, now(), ''
 FROM shop_customer c
 """
@@ -133,21 +133,21 @@ _CATALOGUE_SQL: Final = (
 INSERT INTO shop_product (merchant_id, category_id, code, name, subtitle, brand, unit, pictures,
     description, params, specs, tags, keywords, on_sale, sort_weight, no_reason_return,
     no_return_ground, created_at, updated_at, price_min_fen, price_max_fen, sold, search)
-SELECT %(merchant)s, (SELECT min(id) FROM shop_category) + i %% 20, 'p' || i, '商品 ' || i,
+SELECT %(merchant)s::int, (SELECT min(id) FROM shop_category) + i %% 20, 'p' || i, '商品 ' || i,
     '好用不贵', '山野', '件', ARRAY['demo/' || i || '.png', 'demo/' || i || 'b.png'],
     repeat('<p>说明</p>', 20), '[{"name": "产地", "value": "杭州"}]',
     '[{"name": "颜色", "values": [{"value": "白"}, {"value": "灰"}]}]', ARRAY['新品'], '', true,
     i %% 1000, true, '', now(), now(), 2000 + i %% 5000, 2100 + i %% 5000, i %% 3000,
     to_tsvector('simple', '商品 ' || i)
-FROM generate_series(%(first_product)s, %(last_product)s) i ORDER BY i
+FROM generate_series(%(first_product)s::int, %(last_product)s::int) i ORDER BY i
 """,
     """
 INSERT INTO shop_sku (merchant_id, product_id, code, barcode, spec_values, price_fen, picture,
     weight_g, on_sale, sort)
-SELECT %(merchant)s, p.id, p.code || v.colour, '', ARRAY[v.colour], p.price_min_fen + v.more, '',
+SELECT %(merchant)s::int, p.id, p.code || v.colour, '', ARRAY[v.colour], p.price_min_fen + v.more, '',
     500, true, v.more
 FROM shop_product p, (VALUES ('白', 0), ('灰', 100)) v(colour, more)
-WHERE substr(p.code, 2)::int >= %(first_product)s
+WHERE substr(p.code, 2)::int >= %(first_product)s::int
 ORDER BY p.id, v.more
 """,
     """
@@ -169,10 +169,10 @@ INSERT INTO orders_purchase (merchant_id, number, customer_id, status, delivery,
     idempotency_key, request_hash, created_at, expires_at, paid_at, close_reason, paid_by_id,
     method, out_trade_no, transaction_id, pay_mch_id, pay_appid, payer_openid,
     goods_fen, freight_fen, discount_fen, payable_fen)
-SELECT %(merchant)s, 'B' || i, %(customer)s + i %% %(customers)s, 'paid',
+SELECT %(merchant)s::int, 'B' || i, %(customer)s::int + i %% %(customers)s::int, 'paid',
     '{"kind": "express"}', '{}', 'bench-' || i, '', at, at + interval '30 minutes', at, '', i,
     'wechat_jsapi', 'T' || i, '42' || i, %(mch_id)s, %(appid)s, '', 4000, 800, 0, 4800
-FROM generate_series(%(first)s, %(last)s) i,
+FROM generate_series(%(first)s::int, %(last)s::int) i,
     LATERAL (SELECT now() - make_interval(mins => i %% 500000) AS at) t
 """,
     """
@@ -183,7 +183,7 @@ SELECT merchant_id, 'O' || substr(number, 2), id, customer_id, (SELECT min(id) F
     'completed', '', '', '小满', '057188880000', '浙江省 杭州市 西湖区', '文三路 1 号', created_at,
     paid_at, paid_at, paid_at, goods_fen, freight_fen, discount_fen, payable_fen
 FROM orders_purchase
-WHERE number LIKE 'B%%' AND substr(number, 2)::int BETWEEN %(first)s AND %(last)s
+WHERE number LIKE 'B%%' AND substr(number, 2)::int BETWEEN %(first)s::int AND %(last)s::int
 """,
     """
 INSERT INTO orders_orderline (merchant_id, order_id, sku_id, stock_id, product_id, sku_code, name,
@@ -192,13 +192,13 @@ INSERT INTO orders_orderline (merchant_id, order_id, sku_id, stock_id, product_i
 SELECT o.merchant_id, o.id, v.n, v.n, v.n, 'k', '商品', '', '[]', 500, 2000, 2000, '', 1,
     2000, 0, 2000, true, '{}'
 FROM orders_order o, (VALUES (1), (2)) v(n)
-WHERE o.number LIKE 'O%%' AND substr(o.number, 2)::int BETWEEN %(first)s AND %(last)s
+WHERE o.number LIKE 'O%%' AND substr(o.number, 2)::int BETWEEN %(first)s::int AND %(last)s::int
 """,
     """
 INSERT INTO orders_orderevent (merchant_id, order_id, event, by, note, at)
 SELECT o.merchant_id, o.id, v.event, 'shopper', '', o.created_at
 FROM orders_order o, (VALUES ('place'), ('pay'), ('receive')) v(event)
-WHERE o.number LIKE 'O%%' AND substr(o.number, 2)::int BETWEEN %(first)s AND %(last)s
+WHERE o.number LIKE 'O%%' AND substr(o.number, 2)::int BETWEEN %(first)s::int AND %(last)s::int
 """,
     """
 INSERT INTO payments_payment (merchant_id, purchase_id, account_id, method, api_version,
@@ -208,30 +208,30 @@ SELECT p.merchant_id, p.id, (SELECT min(id) FROM shop_payaccount), 'wechat_jsapi
     p.out_trade_no, p.payable_fen, 'succeeded', '', p.transaction_id, '', 0, p.created_at,
     p.paid_at, 0, ''
 FROM orders_purchase p
-WHERE p.number LIKE 'B%%' AND substr(p.number, 2)::int BETWEEN %(first)s AND %(last)s
+WHERE p.number LIKE 'B%%' AND substr(p.number, 2)::int BETWEEN %(first)s::int AND %(last)s::int
 """,
     """
 INSERT INTO payments_notification
     (merchant_id, kind, state, body, dedupe_key, reason, tries, received_at, done_at)
-SELECT %(merchant)s, 'payment', 'done', repeat('x', 600)::bytea, 'v2pay:42' || i, '', 1,
+SELECT %(merchant)s::int, 'payment', 'done', repeat('x', 600)::bytea, 'v2pay:42' || i, '', 1,
     now(), now()
-FROM generate_series(%(first)s, %(last)s) i
+FROM generate_series(%(first)s::int, %(last)s::int) i
 """,
 )
 # Every shopper has some that can be used; most were used or ran out.
 _COUPONS_SQL: Final = """
 INSERT INTO coupons_coupon (merchant_id, template_id, customer_id, ordinal, code, name, kind, terms,
     status, valid_from, valid_until, claimed_at, source)
-SELECT %(merchant)s, t.id, %(customer)s + i %% %(customers)s,
-    1 + i / (%(customers)s * %(templates)s), 'B' || i, t.name, t.kind, t.terms,
-    CASE WHEN i <= 4 * %(customers)s THEN 'claimed'
+SELECT %(merchant)s::int, t.id, %(customer)s::int + i %% %(customers)s::int,
+    1 + i / (%(customers)s::int * %(templates)s::int), 'B' || i, t.name, t.kind, t.terms,
+    CASE WHEN i <= 4 * %(customers)s::int THEN 'claimed'
          WHEN i %% 2 = 0 THEN 'used' ELSE 'expired' END,
     now() - interval '10 days',
-    now() + CASE WHEN i <= 4 * %(customers)s THEN interval '20 days' ELSE interval '-1 day' END,
+    now() + CASE WHEN i <= 4 * %(customers)s::int THEN interval '20 days' ELSE interval '-1 day' END,
     now() - interval '10 days', '{}'
-FROM generate_series(%(first_coupon)s, %(last_coupon)s) i
+FROM generate_series(%(first_coupon)s::int, %(last_coupon)s::int) i
 JOIN coupons_coupontemplate t
-    ON t.id = (SELECT min(id) FROM coupons_coupontemplate) + i / %(customers)s %% %(templates)s
+    ON t.id = (SELECT min(id) FROM coupons_coupontemplate) + i / %(customers)s::int %% %(templates)s::int
 """
 _GIVEN_SQL: Final = """
 UPDATE coupons_coupontemplate t SET given = (
