@@ -33,7 +33,8 @@ def _say(text: str) -> None:
 class Shopper:
     """Someone with a mini program open."""
 
-    def __init__(self) -> None:
+    def __init__(self, shop: str = SHOP, sandbox: str = SANDBOX) -> None:
+        self.urls = shop, sandbox
         self.http = requests.Session()
         self.http.trust_env = False
         self.headers = {"X-WX-Appid": APPID}
@@ -41,7 +42,7 @@ class Shopper:
     def call(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
         """Make a call, print it with its answer, and give the answer's JSON."""
         _say(f"\n{method} {url}" + (f"\n  {_json(body)}" if body is not None else ""))
-        own = self.headers if url.startswith(SHOP) else {}
+        own = self.headers if url.startswith(self.urls[0]) else {}
         answer = self.http.request(method, url, json=body, headers={**own, **headers}, timeout=15)
         parsed = answer.json()
         _say(f"  {answer.status_code} {_json(parsed)[:_LONGEST]}")
@@ -51,11 +52,11 @@ class Shopper:
 
     def shop(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """A call to the shop's API."""
-        return self.call(method, f"{SHOP}/api/v1/{path}", body, **headers)
+        return self.call(method, f"{self.urls[0]}/api/v1/{path}", body, **headers)
 
     def sandbox(self, path: str, body: Any) -> Any:
         """What the phone and the person do, played by the sandbox."""
-        return self.call("POST", f"{SANDBOX}/_sandbox/{path}", body)
+        return self.call("POST", f"{self.urls[1]}/_sandbox/{path}", body)
 
 
 def _json(value: Any) -> str:
@@ -74,9 +75,8 @@ def buyable(shopper: Shopper) -> tuple[int, int]:
     raise Refused("nothing in this shop can be bought")
 
 
-def buy() -> str:
+def buy(shopper: Shopper) -> str:
     """Buy something; the purchase's number once it is paid."""
-    shopper = Shopper()
     code = shopper.sandbox("login-code", {"appid": APPID})["code"]
     tokens = shopper.shop("POST", "auth/login", {"appid": APPID, "code": code})
     shopper.headers["Authorization"] = f"Bearer {tokens['access']}"
@@ -128,7 +128,7 @@ def buy() -> str:
 def main() -> int:
     """Buy, and say how it ended."""
     try:
-        number = buy()
+        number = buy(Shopper())
     except requests.ConnectionError:
         _say(f"Nothing answers at {SHOP} or {SANDBOX}: start `make run` first.")
         return 1

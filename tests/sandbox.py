@@ -36,7 +36,104 @@ class SandboxError(AssertionError):
         self.code = answer.get("error", "") if isinstance(answer, dict) else ""
 
 
-class SandboxProcess:
+class Sandbox:
+    """One that runs already: the calls of its own, all under /_sandbox/."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+
+    def call(self, method: str, name: str, values: Mapping[str, Any] | None = None) -> Any:
+        """One call under /_sandbox/.
+
+        Raises: SandboxError with the status and the answer of a refusal.
+        """
+        return json.loads(self._request(method, name, values))
+
+    def _request(self, method: str, name: str, values: Mapping[str, Any] | None = None) -> bytes:
+        body = json.dumps(values).encode() if values is not None else None
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.base_url}/_sandbox/{name}", data=body, method=method
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=10) as response:
+                answer: bytes = response.read()
+                return answer
+        except urllib.error.HTTPError as error:
+            raise SandboxError(error.code, json.loads(error.read())) from None
+
+    def login_code(self, appid: str = DEMO_APPID, openid: str = "", unionid: str = "") -> str:
+        """What wx.login gives the mini program."""
+        values = {"appid": appid, "openid": openid or None, "unionid": unionid or None}
+        return str(self.call("POST", "login-code", values)["code"])
+
+    def phone_code(self, openid: str, phone: str, appid: str = DEMO_APPID) -> str:
+        """What the phone-number button gives the mini program."""
+        values = {"appid": appid, "openid": openid, "phone": phone}
+        return str(self.call("POST", "phone-code", values)["code"])
+
+    def pay(self, prepay_id: str = "", outcome: str = "success", **more: Any) -> dict[str, Any]:
+        """The shopper pays or cancels. `client=` takes wx.requestPayment's five parameters and
+        checks them as the phone would; `coupon_fee=` is what a coupon of WeChat's pays.
+        """
+        values = {"prepay_id": prepay_id, "outcome": outcome, **more}
+        answer: dict[str, Any] = self.call("POST", "pay", values)
+        return answer
+
+    def faults(self, match: str, fault: str, times: int = 1, **more: Any) -> None:
+        """The next `times` matching calls misbehave."""
+        self.call("POST", "faults", {"match": match, "fault": fault, "times": times, **more})
+
+    def clear_faults(self) -> None:
+        self.call("DELETE", "faults")
+
+    def rules(self, **switches: Any) -> dict[str, Any]:
+        """The rules, after these switches."""
+        rules: dict[str, Any] = self.call("POST", "rules", switches)["rules"]
+        return rules
+
+    def reset_rules(self) -> None:
+        self.call("DELETE", "rules")
+
+    def register(self, **account: str) -> dict[str, Any]:
+        """Another mini program and merchant: appid, secret, mch_id, api_key."""
+        answer: dict[str, Any] = self.call("POST", "accounts", account)
+        return answer
+
+    def account(self, mch_id: str = DEMO_MCH_ID) -> dict[str, Any]:
+        """A merchant's secrets and certificate."""
+        accounts = self.call("GET", "accounts")["accounts"]
+        return next(dict(a) for a in accounts if a["mch_id"] == mch_id)
+
+    def books(self, **where: str) -> list[dict[str, Any]]:
+        """Every trade, or those with this out_trade_no, mch_id, appid or transaction_id."""
+        trades: list[dict[str, Any]] = self.call("GET", f"books?{urlencode(where)}")["trades"]
+        return trades
+
+    def trade(self, out_trade_no: str) -> dict[str, Any]:
+        """One trade from the books."""
+        (trade,) = self.books(out_trade_no=out_trade_no)
+        return trade
+
+    def wait_for(
+        self,
+        out_trade_no: str,
+        condition: Callable[[dict[str, Any]], object],
+        *,
+        seconds: float = 10.0,
+    ) -> dict[str, Any]:
+        """The trade once the condition holds; asking until the deadline."""
+        deadline = time.monotonic() + seconds
+        while True:
+            trade = self.trade(out_trade_no)
+            if condition(trade):
+                return trade
+            if time.monotonic() > deadline:
+                raise AssertionError(f"waited {seconds} s in vain; the books say {trade}")
+            time.sleep(0.01)
+
+
+class SandboxProcess(Sandbox):
     """Runs on free ports from `start` to `stop`; WeChat's waits pass `speed` times as fast."""
 
     def __init__(
@@ -47,11 +144,11 @@ class SandboxProcess:
         port: int = 0,
         arguments: tuple[str, ...] = (),
     ) -> None:
+        super().__init__("")
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-")
         self.folder = Path(self._folder.name)
         self.log_file = self.folder / "log"
         self.ca_file = self.folder / "ca.pem"
-        self.base_url = ""
         self.tls_url = ""
         self._process: subprocess.Popen[str] | None = None
         self._command = [sys.executable, "-m", "backend.wechat.sandbox", f"--speed={speed}"]
@@ -120,71 +217,6 @@ class SandboxProcess:
         with contextlib.suppress(OSError):
             self._folder.cleanup()
 
-    # -- its own calls -------------------------------------------------------------------------
-
-    def call(self, method: str, name: str, values: Mapping[str, Any] | None = None) -> Any:
-        """One call under /_sandbox/.
-
-        Raises: SandboxError with the status and the answer of a refusal.
-        """
-        return json.loads(self._request(method, name, values))
-
-    def _request(self, method: str, name: str, values: Mapping[str, Any] | None = None) -> bytes:
-        body = json.dumps(values).encode() if values is not None else None
-        request = urllib.request.Request(  # noqa: S310
-            f"{self.base_url}/_sandbox/{name}", data=body, method=method
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=10) as response:
-                answer: bytes = response.read()
-                return answer
-        except urllib.error.HTTPError as error:
-            raise SandboxError(error.code, json.loads(error.read())) from None
-
-    def login_code(self, appid: str = DEMO_APPID, openid: str = "", unionid: str = "") -> str:
-        """What wx.login gives the mini program."""
-        values = {"appid": appid, "openid": openid or None, "unionid": unionid or None}
-        return str(self.call("POST", "login-code", values)["code"])
-
-    def phone_code(self, openid: str, phone: str, appid: str = DEMO_APPID) -> str:
-        """What the phone-number button gives the mini program."""
-        values = {"appid": appid, "openid": openid, "phone": phone}
-        return str(self.call("POST", "phone-code", values)["code"])
-
-    def pay(self, prepay_id: str = "", outcome: str = "success", **more: Any) -> dict[str, Any]:
-        """The shopper pays or cancels. `client=` takes wx.requestPayment's five parameters and
-        checks them as the phone would; `coupon_fee=` is what a coupon of WeChat's pays.
-        """
-        values = {"prepay_id": prepay_id, "outcome": outcome, **more}
-        answer: dict[str, Any] = self.call("POST", "pay", values)
-        return answer
-
-    def faults(self, match: str, fault: str, times: int = 1, **more: Any) -> None:
-        """The next `times` matching calls misbehave."""
-        self.call("POST", "faults", {"match": match, "fault": fault, "times": times, **more})
-
-    def clear_faults(self) -> None:
-        self.call("DELETE", "faults")
-
-    def rules(self, **switches: Any) -> dict[str, Any]:
-        """The rules, after these switches."""
-        rules: dict[str, Any] = self.call("POST", "rules", switches)["rules"]
-        return rules
-
-    def reset_rules(self) -> None:
-        self.call("DELETE", "rules")
-
-    def register(self, **account: str) -> dict[str, Any]:
-        """Another mini program and merchant: appid, secret, mch_id, api_key."""
-        answer: dict[str, Any] = self.call("POST", "accounts", account)
-        return answer
-
-    def account(self, mch_id: str = DEMO_MCH_ID) -> dict[str, Any]:
-        """A merchant's secrets and certificate."""
-        accounts = self.call("GET", "accounts")["accounts"]
-        return next(dict(a) for a in accounts if a["mch_id"] == mch_id)
-
     def certificate_files(self, mch_id: str = DEMO_MCH_ID) -> tuple[Path, Path]:
         """The merchant's certificate and private key, as files."""
         account = self.account(mch_id)
@@ -193,30 +225,3 @@ class SandboxProcess:
         certificate.write_text(account["certificate_pem"])
         key.write_text(account["private_key_pem"])
         return certificate, key
-
-    def books(self, **where: str) -> list[dict[str, Any]]:
-        """Every trade, or those with this out_trade_no, mch_id, appid or transaction_id."""
-        trades: list[dict[str, Any]] = self.call("GET", f"books?{urlencode(where)}")["trades"]
-        return trades
-
-    def trade(self, out_trade_no: str) -> dict[str, Any]:
-        """One trade from the books."""
-        (trade,) = self.books(out_trade_no=out_trade_no)
-        return trade
-
-    def wait_for(
-        self,
-        out_trade_no: str,
-        condition: Callable[[dict[str, Any]], object],
-        *,
-        seconds: float = 10.0,
-    ) -> dict[str, Any]:
-        """The trade once the condition holds; asking until the deadline."""
-        deadline = time.monotonic() + seconds
-        while True:
-            trade = self.trade(out_trade_no)
-            if condition(trade):
-                return trade
-            if time.monotonic() > deadline:
-                raise AssertionError(f"waited {seconds} s in vain; the books say {trade}")
-            time.sleep(0.01)

@@ -144,8 +144,8 @@ FROM generate_series(%(first_product)s::int, %(last_product)s::int) i ORDER BY i
     """
 INSERT INTO shop_sku (merchant_id, product_id, code, barcode, spec_values, price_fen, picture,
     weight_g, on_sale, sort)
-SELECT %(merchant)s::int, p.id, p.code || v.colour, '', ARRAY[v.colour], p.price_min_fen + v.more, '',
-    500, true, v.more
+SELECT %(merchant)s::int, p.id, p.code || v.colour, '', ARRAY[v.colour], p.price_min_fen + v.more,
+    '', 500, true, v.more
 FROM shop_product p, (VALUES ('白', 0), ('灰', 100)) v(colour, more)
 WHERE substr(p.code, 2)::int >= %(first_product)s::int
 ORDER BY p.id, v.more
@@ -227,11 +227,13 @@ SELECT %(merchant)s::int, t.id, %(customer)s::int + i %% %(customers)s::int,
     CASE WHEN i <= 4 * %(customers)s::int THEN 'claimed'
          WHEN i %% 2 = 0 THEN 'used' ELSE 'expired' END,
     now() - interval '10 days',
-    now() + CASE WHEN i <= 4 * %(customers)s::int THEN interval '20 days' ELSE interval '-1 day' END,
+    now() + CASE WHEN i <= 4 * %(customers)s::int THEN interval '20 days'
+                 ELSE interval '-1 day' END,
     now() - interval '10 days', '{}'
 FROM generate_series(%(first_coupon)s::int, %(last_coupon)s::int) i
 JOIN coupons_coupontemplate t
-    ON t.id = (SELECT min(id) FROM coupons_coupontemplate) + i / %(customers)s::int %% %(templates)s::int
+    ON t.id = (SELECT min(id) FROM coupons_coupontemplate)
+        + i / %(customers)s::int %% %(templates)s::int
 """
 _GIVEN_SQL: Final = """
 UPDATE coupons_coupontemplate t SET given = (

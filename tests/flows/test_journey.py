@@ -1,141 +1,81 @@
-"""The main job with the real processes, over HTTP: web, worker, beat and WeChat's sandbox."""
+"""The main job with the real processes, over HTTP, from sign-in to receipt."""
 
 from __future__ import annotations
 
-import json
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg
-import pytest
-
-from backend import buy, embedded
+from backend import buy
 from tests.backend.test_run import Run
-
-pytestmark = pytest.mark.flow
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    started = Run(tmp_path_factory.mktemp("flow") / "data")
-    started.open()
-    yield started
-    started.stop()
-    assert started.family() == []
+from tests.flows.promises import Database
+from tests.flows.shopper import Desk, Shopper
+from tests.sandbox import Sandbox
 
 
-@pytest.fixture
-def database(run: Run) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-    with psycopg.connect(embedded.database_url(run.data_dir), autocommit=True) as connection:
-        yield connection
-
-
-@pytest.fixture
-def shopper(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buy, "SHOP", f"http://127.0.0.1:{run.port}")
-    monkeypatch.setattr(buy, "SANDBOX", f"http://127.0.0.1:{run.sandbox_port}")
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
-def books(run: Run) -> Any:
-    with urllib.request.urlopen(f"http://127.0.0.1:{run.sandbox_port}/_sandbox/books") as answer:
-        return json.load(answer)
-
-
-def keeps_its_promises(database: psycopg.Connection[tuple[Any, ...]]) -> None:
-    """What must hold for every row, whatever was done before."""
-    broken = {
-        "stock is the sum of its movements": """
-            SELECT s.id FROM shop_stock s LEFT JOIN shop_stockmovement m ON m.stock_id = s.id
-            GROUP BY s.id HAVING s.available <> coalesce(sum(m.available_delta), 0)
-                OR s.held <> coalesce(sum(m.held_delta), 0)""",
-        "a purchase is the sum of its orders": """
-            SELECT p.id FROM orders_purchase p JOIN orders_order o ON o.purchase_id = p.id
-            GROUP BY p.id HAVING p.payable_fen <> sum(o.payable_fen)
-                OR p.discount_fen <> sum(o.discount_fen)""",
-        "an order is the sum of its lines": """
-            SELECT o.id FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id
-            GROUP BY o.id HAVING o.goods_fen <> sum(l.goods_fen)
-                OR o.payable_fen <> sum(l.payable_fen) + o.freight_fen""",
-        "a template gave what lies in wallets": """
-            SELECT t.id FROM coupons_coupontemplate t LEFT JOIN coupons_coupon c
-            ON c.template_id = t.id GROUP BY t.id HAVING t.given <> count(c.id)""",
-        "money that paid nothing is going back": """
-            SELECT y.id FROM payments_payment y JOIN orders_purchase p ON p.id = y.purchase_id
-            WHERE y.status = 'succeeded' AND p.paid_by_id IS DISTINCT FROM y.id
-                AND y.refund_reserved_fen <> y.amount_fen""",
-    }
-    for promise, sql in broken.items():
-        assert database.execute(sql).fetchall() == [], promise
-
-
-def test_a_shopper_signs_in_claims_orders_and_pays(
-    run: Run, shopper: None, database: psycopg.Connection[tuple[Any, ...]]
-) -> None:
-    number = buy.buy()
-
-    status, payable, transaction = database.execute(
-        "SELECT status, payable_fen, transaction_id FROM orders_purchase WHERE number = %s",
-        [number],
-    ).fetchall()[0]
-    assert status == "paid"
-    trade = next(t for t in books(run)["trades"] if t["transaction_id"] == transaction)
-    assert (trade["state"], trade["total_fee"], trade["refunded_fee"]) == ("SUCCESS", payable, 0)
-    keeps_its_promises(database)
-
-
-def test_the_worker_killed_between_payment_and_settlement_loses_nothing(
-    run: Run,
-    shopper: None,
-    database: psycopg.Connection[tuple[Any, ...]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(buy, "PATIENCE", 90.0)
-    run.named("worker").kill()
-
-    buy.buy()
-
-    keeps_its_promises(database)
-
-
-def test_a_purchase_nobody_pays_is_closed_by_the_clock(
-    run: Run, shopper: None, database: psycopg.Connection[tuple[Any, ...]]
-) -> None:
-    someone = buy.Shopper()
-    code = someone.sandbox("login-code", {"appid": buy.APPID})["code"]
-    tokens = someone.shop("POST", "auth/login", {"appid": buy.APPID, "code": code})
-    someone.headers["Authorization"] = f"Bearer {tokens['access']}"
-    where = {"province": "浙江省", "city": "杭州市", "district": "西湖区", "detail": "文三路 1 号"}
-    someone.shop("POST", "me/addresses", {"receiver": "小满", "phone": "13800000000", **where})
-    sku, _product = buy.buyable(someone)
-    items = {"items": [{"sku": sku, "quantity": 1}]}
-    quote = someone.shop("POST", "purchases/quote", items)
-    placed = someone.shop("POST", "purchases", {**items, "payable_fen": quote["payable_fen"]})
-    someone.shop("POST", f"purchases/{placed['number']}/pay", {})
-
-    database.execute(
-        "UPDATE orders_purchase SET expires_at = now() - interval '5 minutes' WHERE number = %s",
-        [placed["number"]],
-    )
-    wait_until(lambda: _trade_closed(database, placed["number"]))
-
-    after = someone.shop("GET", f"purchases/{placed['number']}")
-    assert (after["status"], after["close_reason"]) == ("closed", "expired")
-    keeps_its_promises(database)
-
-
-def _trade_closed(database: psycopg.Connection[tuple[Any, ...]], number: str) -> bool:
-    rows = database.execute(
-        "SELECT y.status FROM payments_payment y JOIN orders_purchase p ON p.id = y.purchase_id"
-        " WHERE p.number = %s",
-        [number],
+def trade_of(database: Database, wechat: Sandbox, number: str) -> dict[str, Any]:
+    """What WeChat's books say of the trade that paid this purchase."""
+    ((out_trade_no,),) = database.execute(
+        "SELECT out_trade_no FROM orders_purchase WHERE number = %s", [number]
     ).fetchall()
-    return rows == [("closed",)]
+    return wechat.trade(out_trade_no)
+
+
+def test_make_buy_buys(shopper: Shopper, wechat: Sandbox, database: Database) -> None:
+    number = buy.buy(buy.Shopper(*shopper.urls))
+
+    assert trade_of(database, wechat, number)["state"] == "SUCCESS"
+
+
+def test_a_shopper_finds_claims_orders_pays_and_receives(
+    run: Run, shopper: Shopper, wechat: Sandbox, database: Database
+) -> None:
+    store = shopper.stores()[0]
+    found = shopper.find(store, "茶")
+    coupon = shopper.claim()
+
+    placed = shopper.place(found, quantity=2)
+    assert "茶" in found.name
+    assert placed["discount_fen"] > 0
+    shopper.pay(placed["number"])
+    paid = shopper.waits_for(placed["number"], "paid")
+    assert shopper.shop("GET", f"coupons/{coupon}")["status"] == "used"
+    trade = trade_of(database, wechat, placed["number"])
+    assert (trade["state"], trade["total_fee"]) == ("SUCCESS", placed["payable_fen"])
+
+    (order,) = paid["orders"]
+    assert shopper.shop("GET", "orders/counts")["paid"] == 1
+    ((pk,),) = database.execute(
+        "SELECT id FROM orders_order WHERE number = %s", [order["number"]]
+    ).fetchall()
+    Desk(f"http://127.0.0.1:{run.port}").ship(pk)
+    shipped = shopper.shop("GET", f"orders/{order['number']}")
+    assert shipped["status"] == "shipped"
+    assert [parcel["tracking_no"] for parcel in shipped["parcels"]] == ["SF1234567890"]
+
+    done = shopper.shop("POST", f"orders/{order['number']}/receive")
+    assert done["status"] == "completed"
+    events = shopper.shop("GET", f"orders/{order['number']}")["events"]
+    assert [event["event"] for event in events] == ["place", "pay", "ship", "receive"]
+
+
+def test_a_basket_over_two_stores_is_one_payment_and_two_orders(
+    shopper: Shopper, wechat: Sandbox, database: Database
+) -> None:
+    first, second = shopper.stores()[:2]
+    shopper.claim()
+
+    placed = shopper.place(shopper.find(first), shopper.find(second), quantity=2)
+    assert [order["store"]["id"] for order in placed["orders"]] == [first, second]
+    shopper.pay(placed["number"])
+    paid = shopper.waits_for(placed["number"], "paid")
+
+    assert {order["status"] for order in paid["orders"]} == {"paid"}
+    for amount in ("goods_fen", "discount_fen", "freight_fen", "payable_fen"):
+        assert sum(order[amount] for order in paid["orders"]) == paid[amount]
+    assert paid["discount_fen"] > 0
+    assert trade_of(database, wechat, placed["number"])["total_fee"] == paid["payable_fen"]
+    ((payments,),) = database.execute(
+        "SELECT count(*) FROM payments_payment y JOIN orders_purchase p ON p.id = y.purchase_id"
+        " WHERE p.number = %s",
+        [placed["number"]],
+    ).fetchall()
+    assert payments == 1
