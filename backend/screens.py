@@ -73,7 +73,7 @@ class HomeView(VisitorView):
         """The home page in one call; with `store`, its products and its prices."""
         asked = checked(StoreQuery, request.query_params)
         pk = asked.get("store")
-        merchant = self.merchant().pk
+        merchant = self.merchant()
         store = catalogue.store_of(merchant, pk) if pk is not None else None
         return Response(
             {

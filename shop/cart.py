@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
+from shop.customers import hold
 from shop.models import CartAddition, CartLine, Customer, Sku, Stock
 
 MAX_LINES: Final = 100
@@ -42,12 +43,12 @@ def add(
     A store is chosen when none is named: one that has the quantity, the default store first.
     The same key again adds nothing.
 
-    Raises: NotFound for a sku or store that isn't this merchant's; CartFull, TooMany, KeyReused.
+    Raises: NotFound for a sku or store that isn't this merchant's; CartFull, TooMany, KeyReused,
+        Gone.
     """
     store = _store_for(customer.merchant_id, sku, store, quantity)
     with transaction.atomic():
-        # One cart changes at a time, so that its limits hold.
-        Customer.objects.select_for_update().get(pk=customer.pk)
+        hold(customer)  # one cart changes at a time, so that its limits hold
         if key is not None and not _first_time(customer, key, request_hash):
             return
         lines = CartLine.objects.filter(merchant_id=customer.merchant_id, customer=customer)
@@ -105,10 +106,10 @@ def _store_for(merchant: int, sku: int, store: int | None, quantity: int) -> int
 def change(customer: Customer, line_id: int, changes: Mapping[str, Any]) -> None:
     """Change a line's quantity, selection, sku or store; a line that becomes another joins it.
 
-    Raises: NotFound, TooMany.
+    Raises: NotFound, TooMany, Gone.
     """
     with transaction.atomic():
-        Customer.objects.select_for_update().get(pk=customer.pk)
+        hold(customer)
         lines = CartLine.objects.filter(merchant_id=customer.merchant_id, customer=customer)
         line = lines.filter(pk=line_id).first()
         if line is None:

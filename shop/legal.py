@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backend.errors import NotFound
-from shop.models import Consent, Customer, LegalDocument, Merchant
+from shop.models import Consent, Customer, LegalDocument
 
 _LATEST_SQL: Final = """
 SELECT DISTINCT ON (kind) id, kind, version, title, published_at
@@ -18,9 +18,9 @@ ORDER BY kind, published_at DESC, id DESC
 """
 
 
-def documents(merchant: Merchant) -> list[dict[str, Any]]:
+def documents(merchant: int) -> list[dict[str, Any]]:
     """The version in force of each legal page, without its text."""
-    rows = LegalDocument.objects.raw(_LATEST_SQL, [merchant.pk, timezone.now()])
+    rows = LegalDocument.objects.raw(_LATEST_SQL, [merchant, timezone.now()])
     return [
         {
             "kind": row.kind,
@@ -32,13 +32,13 @@ def documents(merchant: Merchant) -> list[dict[str, Any]]:
     ]
 
 
-def document(merchant: Merchant, kind: str, version: str = "") -> dict[str, Any]:
+def document(merchant: int, kind: str, version: str = "") -> dict[str, Any]:
     """A legal page with its text: the version in force, or an older one by its name.
 
     Raises: NotFound.
     """
     pages = LegalDocument.objects.filter(
-        merchant_id=merchant.pk, kind=kind, published_at__lte=timezone.now()
+        merchant_id=merchant, kind=kind, published_at__lte=timezone.now()
     )
     if version:
         pages = pages.filter(version=version)

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final
 
 import jwt
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions
@@ -169,11 +169,10 @@ FROM shop_customer c JOIN shop_merchant m ON m.id = c.merchant_id
 WHERE c.id = %s AND c.token_version = %s AND c.erased_at IS NULL AND m.is_active
 """
 _MERCHANTS_SQL: Final = """
-SELECT {m} FROM shop_merchant m WHERE m.is_active LIMIT 2
+SELECT m.id FROM shop_merchant m WHERE m.is_active LIMIT 2
 """
 _MERCHANT_OF_APPID_SQL: Final = """
-SELECT {m}
-FROM shop_miniprogram p JOIN shop_merchant m ON m.id = p.merchant_id
+SELECT m.id FROM shop_miniprogram p JOIN shop_merchant m ON m.id = p.merchant_id
 WHERE p.appid = %s AND p.is_active AND m.is_active
 """
 
@@ -207,24 +206,23 @@ def customer_of(request: Any) -> Customer | None:
     return user if isinstance(user, Customer) else None
 
 
-def merchant_of(request: Any) -> Merchant:
+def merchant_of(request: Any) -> int:
     """Whose shop is asked for: the token's, else X-WX-Appid's, else the only one there is.
 
     Raises: MerchantUnknown.
     """
     customer = customer_of(request)
     if customer is not None:
-        return customer.merchant
+        return customer.merchant_id
     appid = request.META.get("HTTP_X_WX_APPID", "").replace("\x00", "")
-    found = (
-        rows.read(_MERCHANT_OF_APPID_SQL, [appid], m=Merchant)
-        if appid
-        else rows.read(_MERCHANTS_SQL, [], m=Merchant)
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MERCHANT_OF_APPID_SQL if appid else _MERCHANTS_SQL, [appid] if appid else []
+        )
+        found = cursor.fetchall()
     if len(found) != 1:
         raise MerchantUnknown
-    merchant: Merchant = found[0][0]
-    return merchant
+    return int(found[0][0])
 
 
 class VisitorView(ApiView):
@@ -235,7 +233,8 @@ class VisitorView(ApiView):
     signed_in: ClassVar[bool] = False
     problems: ClassVar[tuple[type[DomainError], ...]] = (MerchantUnknown,)
 
-    def merchant(self) -> Merchant:
+    def merchant(self) -> int:
+        """The id of the merchant whose shop is asked for."""
         return merchant_of(self.request)
 
     def visitor(self) -> Customer | None:

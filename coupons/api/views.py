@@ -84,7 +84,7 @@ class TemplatesView(VisitorView):
     )
     def get(self, request: Any) -> Response:
         """What may be claimed now, with what this customer has had already."""
-        templates = list(queries.offered(self.merchant().pk, timezone.now())[:100])
+        templates = list(queries.offered(self.merchant(), timezone.now())[:100])
         visitor = self.visitor()
         had = queries.claimed(visitor, [t.pk for t in templates]) if visitor else {}
         rows = [

@@ -57,7 +57,7 @@ class CategoriesView(VisitorView):
     def get(self, request: Any) -> Response:
         """The tree of categories, three levels at most; with `store`, those it sells from."""
         asked = checked(StoreQuery, request.query_params)
-        tree = catalogue.categories(self.merchant().pk, asked.get("store"))
+        tree = catalogue.categories(self.merchant(), asked.get("store"))
         return Response({"results": tree, "next": None})
 
 
@@ -94,7 +94,7 @@ class ProductsView(VisitorView):
             store=asked.get("store"),
             sort=asked["sort"],
         )
-        answer = lists.page(self.merchant().pk, wanted, asked.get("cursor"))
+        answer = lists.page(self.merchant(), wanted, asked.get("cursor"))
         if words and "cursor" not in asked and (customer := self.visitor()) is not None:
             search.record(customer, words)
         return Response(answer)
@@ -119,7 +119,7 @@ class ProductView(VisitorView):
         """
         asked = checked(DetailQuery, request.query_params)
         answer = details.detail(
-            self.merchant().pk,
+            self.merchant(),
             pk,
             store=asked.get("store"),
             customer=self.visitor(),
@@ -150,7 +150,7 @@ class StoresView(VisitorView):
         """
         asked = checked(StoresQuery, request.query_params)
         near = (asked["lat"], asked["lng"]) if "lat" in asked else None
-        return Response(stores.page(self.merchant().pk, asked.get("cursor"), near=near))
+        return Response(stores.page(self.merchant(), asked.get("cursor"), near=near))
 
 
 class StoreView(VisitorView):
@@ -163,4 +163,4 @@ class StoreView(VisitorView):
     )
     def get(self, request: Any, pk: int) -> Response:
         """One store, with its hours and whether it is open now."""
-        return Response(stores.one(self.merchant().pk, pk))
+        return Response(stores.one(self.merchant(), pk))

@@ -14,7 +14,7 @@ from backend.schema import APPID, IDEMPOTENCY_KEY, problems
 from shop import legal
 from shop.catalogue import picture_url
 from shop.login import ShopperView, VisitorView
-from shop.models import LegalDocument
+from shop.models import LegalDocument, Merchant
 
 _PAGE: Final = {
     "kind": "privacy",
@@ -94,7 +94,7 @@ class ShopView(VisitorView):
     )
     def get(self, request: Any) -> Response:
         """Who runs this shop, how to reach them, and which legal pages are in force."""
-        merchant = self.merchant()
+        merchant = Merchant.objects.get(pk=self.merchant())
         return Response(
             {
                 "name": merchant.name,
@@ -106,7 +106,7 @@ class ShopView(VisitorView):
                     for row in merchant.licences
                     if isinstance(row, dict)
                 ],
-                "documents": legal.documents(merchant),
+                "documents": legal.documents(merchant.pk),
             }
         )
 

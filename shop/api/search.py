@@ -64,7 +64,7 @@ class PopularView(VisitorView):
     )
     def get(self, request: Any) -> Response:
         """What most customers searched for in the last 30 days, filled up with categories."""
-        return _words(search.popular(self.merchant().pk))
+        return _words(search.popular(self.merchant()))
 
 
 class SuggestView(VisitorView):
@@ -80,7 +80,7 @@ class SuggestView(VisitorView):
     def get(self, request: Any) -> Response:
         """Popular words and product names for what is being typed; popular words if none fit."""
         asked = checked(_SuggestQuery, request.query_params)
-        return _words(search.suggest(self.merchant().pk, asked["q"]))
+        return _words(search.suggest(self.merchant(), asked["q"]))
 
 
 class HistoryView(ShopperView):

@@ -26,7 +26,9 @@ def shopper(merchant: Merchant) -> Customer:
     return customer
 
 
-def shelf(merchant: Merchant, *, price: int = 1000, count: int = 9, store: Any = None) -> Stock:
+def shelf(
+    merchant: Merchant, *, price: int = 1000, count: int | None = 9, store: Any = None
+) -> Stock:
     """A new sku with so many on the shelf of a store."""
     product = goods.product(merchant, price=price, count=None)
     sku = product.skus.get()
