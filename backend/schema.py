@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse
@@ -92,10 +92,16 @@ class ShopSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         return [LANGUAGE]
 
-    def get_response_serializers(self) -> Any:
-        declared: Any = super().get_response_serializers()
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
+        """Here, because what `extend_schema` declares goes past `get_response_serializers`."""
+        declared: Any = self.get_response_serializers()
         if not isinstance(declared, dict):
             declared = {200: declared}
+        whole = _merged(declared, problems(*self._common_problems()))
+        vars(self)["get_response_serializers"] = lambda: whole
+        return super()._get_response_bodies(direction)
+
+    def _common_problems(self) -> list[type[DomainError]]:
         common: list[type[DomainError]] = [Invalid, MethodNotAllowed]
         if self.method in {"POST", "PUT", "PATCH"}:
             common += [BadJson, TooLarge, UnsupportedMediaType]
@@ -106,7 +112,7 @@ class ShopSchema(AutoSchema):
         common += getattr(self.view, "problems", ())
         if self.view.throttle_classes:
             common.append(TooManyRequests)
-        return _merged(declared, problems(*common))
+        return common
 
 
 def _merged(declared: dict[Any, Any], common: dict[int, OpenApiResponse]) -> dict[Any, Any]:

@@ -27,7 +27,6 @@ class WeChatUnavailable(DomainError):
 
 class NoPayAccount(DomainError):
     code = "no_pay_account"
-    status = 503
     message = _("This shop can't take payments here yet.")
 
 

@@ -43,7 +43,7 @@ def test_the_shop_says_who_runs_it_and_which_pages_are_in_force(program: MiniPro
     assert answer.body["licences"] == [{"name": "营业执照", "number": "9131"}]
     shown = [(page["kind"], page["version"]) for page in answer.body["documents"]]
     assert shown == [("privacy", "1"), ("terms", "2")]
-    assert len(queries) == 2
+    assert len(queries) == 3
 
 
 def test_where_there_are_several_shops_one_has_to_be_named(merchant: Merchant) -> None:
