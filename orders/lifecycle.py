@@ -171,12 +171,15 @@ def ship(order_id: int, *, courier: str, tracking_no: str, at: dt.datetime, by: 
 
 
 def receive(order_id: int, *, at: dt.datetime, by: str) -> Order:
-    """The shopper has it: said by them, or by the clock.
+    """The shopper has it: said by them, or by the clock. Said again, it changes nothing.
 
     Locks: the order.
     Raises: WrongStatus when it isn't shipped.
     """
     with transaction.atomic():
+        order = Order.objects.select_for_update().get(pk=order_id)
+        if order.status == OrderStatus.COMPLETED:
+            return order
         (order,) = advance([order_id], Event.RECEIVE, at=at, by=by)
         order.receive_by = None
         order.save(update_fields=["receive_by"])
