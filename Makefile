@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench buy format lock clean
+.PHONY: help run test check bench buy format locale lock clean
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -64,6 +64,9 @@ format: $(VENV)/dev.stamp ## Let ruff put the code into shape.
 
 COMPILE = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --default-index https://pypi.org/simple $(ARGS)
+
+locale: $(VENV)/dev.stamp ## Bring the Chinese catalogue up to the code, and name what it lacks.
+	$(BIN)/python locale/gather.py
 
 lock: | $(BIN)/python ## Resolve requirements*.in again (ARGS=--upgrade for newer versions).
 	@test -x $(VENV)-lock/bin/uv || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet uv; }

@@ -12,10 +12,12 @@ from rest_framework.response import Response
 
 import coupons.queries
 import orders.queries
+import orders.receivers
 from backend.api import checked
 from backend.errors import NotFound
 from backend.schema import APPID, problems
 from coupons import wallet
+from payments import payers
 from shop import catalogue, erasure, favourites, lists, search
 from shop.api.accounts import CustomerSerializer, MeView, customer_shape
 from shop.api.catalogue_schemas import (
@@ -175,5 +177,7 @@ class MeAndFarewellView(MeView):
                 if orders.queries.has_open(customer):
                     raise erasure.OpenOrders
                 wallet.void_all(customer.merchant_id, customer.pk)
+                orders.receivers.lock(customer.merchant_id, customer.pk)
+                payers.forget(customer.merchant_id, customer.pk)
                 erasure.erase(customer)
         return Response(status=204)

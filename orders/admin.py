@@ -35,6 +35,7 @@ COURIERS: Final = [
     ("DBL", "德邦快递"),
 ]
 
+LOCKED: Final = _("locked: the customer erased their account")
 _STATUS_LABELS: Final = {
     OrderStatus.AWAITING_PAYMENT: "warning",
     OrderStatus.PAID: "info",
@@ -65,6 +66,10 @@ class ShipForm(DialogForm):
         widget=LineBox(),
         validators=[RegexValidator(r"^[A-Za-z0-9-]{6,40}$", _("6 to 40 letters and digits."))],
     )
+
+
+class LookForm(DialogForm):
+    why = forms.CharField(label=_("reason"), max_length=100, widget=LineBox())
 
 
 class LineInline(ReadOnlyInline):
@@ -131,6 +136,10 @@ class EventInline(ReadOnlyInline):
     fields = ("at", "event", "by", "note")
 
 
+def _whereto(order: Order) -> str:
+    return f"{order.receiver_region} {order.receiver_detail}".strip()
+
+
 @admin.register(Order)
 class OrderAdmin(MerchantAdmin):
     area = Area.ORDERS
@@ -146,7 +155,7 @@ class OrderAdmin(MerchantAdmin):
     )
     search_help_text = _("Order number, or the end of the receiver's phone")
     ordering = ("-id",)
-    actions_detail = ("ship",)
+    actions_detail = ("ship", "look")
     fieldsets = (
         (
             None,
@@ -154,7 +163,7 @@ class OrderAdmin(MerchantAdmin):
                 "fields": (
                     ("number", "status"),
                     "store",
-                    ("receiver", "receiver_phone"),
+                    ("who", "phone"),
                     "address",
                     "remark",
                     "held_for",
@@ -190,11 +199,21 @@ class OrderAdmin(MerchantAdmin):
 
     @display(description=_("receiver"))
     def to_whom(self, order: Order) -> str:
+        if order.scrub_receiver_at:
+            return str(LOCKED)
         return f"{order.receiver} {ending(order.receiver_phone)}".strip()
+
+    @display(description=_("receiver"))
+    def who(self, order: Order) -> str:
+        return str(LOCKED) if order.scrub_receiver_at else order.receiver or "–"
+
+    @display(description=_("receiver's phone"))
+    def phone(self, order: Order) -> str:
+        return str(LOCKED) if order.scrub_receiver_at else order.receiver_phone or "–"
 
     @display(description=_("address"))
     def address(self, order: Order) -> str:
-        return f"{order.receiver_region} {order.receiver_detail}".strip() or "–"
+        return str(LOCKED) if order.scrub_receiver_at else _whereto(order) or "–"
 
     @display(description=_("goods"))
     def goods(self, order: Order) -> str:
@@ -259,8 +278,35 @@ class OrderAdmin(MerchantAdmin):
         return may(request, self.area, Level.EDIT)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        order = self.own(request, object_id)
+        fitting = {"ship": self.to_ship(order), "look": order.scrub_receiver_at is not None}
         found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
-        return found if self.to_ship(self.own(request, object_id)) else []
+        return [one for one in found if fitting[one.path]]
+
+    def has_look_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For the owner alone."""
+        if obj is not None:
+            self.own(request, obj)
+        return may(request, Area.LOCKED, Level.VIEW)
+
+    @action(
+        description=_("Show the receiver"),
+        url_path="look",
+        icon="lock_open",
+        permissions=["look"],
+        dialog={
+            "title": _("Show the receiver"),
+            "description": _("This customer erased their account. That you looked is recorded."),
+            "form_class": LookForm,
+            "form_submit_text": _("Show"),
+        },
+    )
+    def look(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        order = self.own(request, object_id)
+        why = form.cleaned_data["why"]
+        self.log_change(request, order, f"looked at the receiver: {why}")
+        seen = f"{order.receiver} {order.receiver_phone} {_whereto(order)}"
+        return done(request, seen, reverse("admin:orders_order_change", args=[order.pk]))
 
     @action(
         description=_("Ship"),

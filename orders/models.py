@@ -163,6 +163,8 @@ class Order(Owned, Totals):
     receive_by = models.DateTimeField(
         _("received by itself at"), null=True, editable=False, help_text=_("Set when shipped.")
     )
+    # Set when the customer erases their account. Until then the receiver is locked.
+    scrub_receiver_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("order")
@@ -179,6 +181,11 @@ class Order(Owned, Totals):
                 fields=["receive_by"],
                 name="order_to_receive",
                 condition=Q(status="shipped", held_for=""),
+            ),
+            models.Index(
+                fields=["scrub_receiver_at"],
+                name="order_to_scrub",
+                condition=Q(scrub_receiver_at__isnull=False),
             ),
             models.Index(fields=["customer", "status", "-id"], name="order_of_customer"),
             models.Index(fields=["merchant", "status", "-id"], name="order_of_merchant"),

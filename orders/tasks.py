@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
-from orders import lifecycle
+from orders import lifecycle, receivers
 from orders.models import Order, OrderStatus
 
 log = logging.getLogger(__name__)
@@ -31,3 +31,13 @@ def receive_overdue() -> None:
         except lifecycle.WrongStatus:
             continue
     metrics.sweep("receive_overdue", len(rows))
+
+
+@shared_task
+def scrub_receivers() -> None:
+    """Receivers of orders whose customers left years ago are forgotten."""
+    found = scrubbed = receivers.scrub(at=timezone.now(), limit=_BATCH)
+    while found == _BATCH:
+        found = receivers.scrub(at=timezone.now(), limit=_BATCH)
+        scrubbed += found
+    metrics.sweep("scrub_receivers", scrubbed)

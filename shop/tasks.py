@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from backend import metrics
+from shop import uploads
 
 _BATCH: Final = 5000
 
@@ -29,6 +30,13 @@ DELETE FROM shop_cartline WHERE id IN (
 _CART_ADDITIONS_SQL: Final = """
 DELETE FROM shop_cartaddition WHERE id IN (
     SELECT id FROM shop_cartaddition WHERE at < %(at)s - interval '7 days'
+    ORDER BY at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+"""
+
+# What somebody looked at last quarter is no longer "recently seen".
+_VIEWS_SQL: Final = """
+DELETE FROM shop_recentview WHERE id IN (
+    SELECT id FROM shop_recentview WHERE at < %(at)s - interval '90 days'
     ORDER BY at LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 """
 
@@ -63,3 +71,17 @@ def delete_stale_carts(batch: int = _BATCH) -> int:
 def delete_old_cart_additions(batch: int = _BATCH) -> int:
     """Idempotency keys of additions to carts, a week old, are gone."""
     return _sweep("old_cart_additions", _CART_ADDITIONS_SQL, batch)
+
+
+@shared_task
+def delete_old_views(batch: int = _BATCH) -> int:
+    """What was looked at long ago is forgotten."""
+    return _sweep("old_views", _VIEWS_SQL, batch)
+
+
+@shared_task
+def delete_unused_uploads() -> int:
+    """Pictures that were sent in and never used are gone, file and row."""
+    gone = uploads.delete_unused(before=timezone.now() - uploads.UNUSED_LIFE)
+    metrics.sweep("unused_uploads", gone)
+    return gone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import logging
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from django.core.files.base import ContentFile
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageOps
 
@@ -185,15 +187,43 @@ def _name_in(address: str) -> str:
 
 def delete_all(customer: Customer) -> None:
     """Every upload of a customer is gone, the files once this is committed."""
-    mine = Upload.objects.filter(merchant_id=customer.merchant_id, customer=customer)
-    files = [upload.file for upload in mine]
-    mine.delete()
+    _delete(Upload.objects.filter(merchant_id=customer.merchant_id, customer=customer))
+
+
+# So long a shopper may take between sending a picture in and saying what it is for.
+UNUSED_LIFE: Final = dt.timedelta(days=1)
+_BATCH: Final = 500
+# Whoever gives pictures another use adds it here.
+_UNUSED_SQL: Final = """
+SELECT u.* FROM shop_upload u
+WHERE u.at < %(before)s AND NOT EXISTS (
+    SELECT 1 FROM shop_customer c WHERE c.id = u.customer_id AND c.avatar = u.file)
+ORDER BY u.at LIMIT %(limit)s FOR UPDATE OF u SKIP LOCKED
+"""
+
+
+def delete_unused(*, before: dt.datetime) -> int:
+    """Pictures that came before then and are nobody's avatar are gone; how many."""
+    gone = 0
+    while True:
+        with transaction.atomic():
+            values = {"before": before, "limit": _BATCH}
+            found = [upload.pk for upload in Upload.objects.raw(_UNUSED_SQL, values)]
+            _delete(Upload.objects.filter(pk__in=found))
+        gone += len(found)
+        if len(found) < _BATCH:
+            return gone
+
+
+def _delete(some: QuerySet[Upload]) -> None:
+    files = [upload.file for upload in some]
+    some.delete()
 
     def delete_files() -> None:
         for file in files:
             try:
                 file.storage.delete(str(file.name))
             except OSError as error:
-                log.error("an erased customer's picture stays: %s", type(error).__name__)
+                log.error("a picture stays: %s", type(error).__name__)
 
     transaction.on_commit(delete_files)

@@ -28,6 +28,7 @@ class Area(StrEnum):
     SETTINGS = "settings"
     CREDENTIALS = "credentials"
     STAFF = "staff"
+    LOCKED = "locked"  # who received what, of customers who erased their accounts
 
 
 class Level(IntEnum):

@@ -189,7 +189,10 @@ class RecentView(Owned):
                 fields=["merchant", "customer", "product"], name="recent_view_once"
             )
         ]
-        indexes = [models.Index(fields=["customer", "-at"], name="recent_view_latest")]
+        indexes = [
+            models.Index(fields=["customer", "-at"], name="recent_view_latest"),
+            models.Index(fields=["at"], name="recent_view_oldest"),
+        ]
 
     def __str__(self) -> str:
         return f"view of {self.product_id}"
@@ -291,6 +294,7 @@ class Upload(Owned):
                 name="upload_key_once",
             )
         ]
+        indexes = [models.Index(fields=["at"], name="upload_oldest")]
 
     def __str__(self) -> str:
         return str(self.file)

@@ -314,6 +314,7 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
     client, before = ours.staff(role), snapshot(ours)
     buttons: list[tuple[type[Model], str, Area, Level]] = [
         (Order, "ship", Area.ORDERS, Level.EDIT),
+        (Order, "look", Area.LOCKED, Level.VIEW),
         (Stock, "receive", Area.STOCK, Level.EDIT),
         (Stock, "recount", Area.STOCK, Level.EDIT),
         (Stock, "history_of", Area.STOCK, Level.VIEW),
@@ -330,7 +331,7 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         assert (answer.status_code in {200, 302}) == allowed, name
         if not allowed:
             sent = {"_form_submitted": "True", "quantity": "1", "key": "1" * 24, "courier": "SF",
-                    "tracking_no": "SF12345678", "available": "1", "note": "x"}  # fmt: skip
+                    "tracking_no": "SF12345678", "available": "1", "note": "x", "why": "x"}  # fmt: skip
             assert client.post(address(model, name, ours.one(model).pk), sent).status_code == 403
     assert snapshot(ours) == before
 

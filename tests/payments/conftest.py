@@ -75,7 +75,7 @@ class Shop:
             content_type="application/json",
             headers={"authorization": f"Bearer {token}"},
         )
-        return answer.status_code, answer.json()
+        return answer.status_code, answer.json() if answer.content else None
 
     def pay(self, purchase: Purchase) -> tuple[int, Any]:
         return self.call("post", f"purchases/{purchase.number}/pay", {"method": "wechat_jsapi"})

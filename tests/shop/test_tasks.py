@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
 from backend.celery import SCHEDULE, app
-from shop import login, tasks
-from shop.models import CartAddition, CartLine, Customer, Merchant, Product, SignIn, Sku, Store
+from shop import login, tasks, uploads
+from shop.models import (
+    CartAddition,
+    CartLine,
+    Customer,
+    Merchant,
+    Product,
+    RecentView,
+    SignIn,
+    Sku,
+    Store,
+    Upload,
+)
+from tests.shop.api.test_uploads import picture
 from tests.shop.conftest import at_once, new_customer
 
 pytestmark = pytest.mark.django_db
@@ -91,3 +105,34 @@ def test_every_sweep_of_the_shop_is_on_the_schedule_and_known_to_the_worker() ->
     ):
         assert task.name in scheduled
         assert task.name in app.tasks
+
+
+def test_what_was_looked_at_long_ago_is_forgotten(merchant: Merchant) -> None:
+    customer = new_customer(merchant)
+    for number, age in enumerate((89, 91)):
+        product = Product.objects.create(merchant=merchant, code=f"v{number}", name="被")
+        RecentView.objects.create(
+            merchant=merchant, customer=customer, product=product, at=ago(days=age)
+        )
+
+    assert tasks.delete_old_views() == 1
+    assert RecentView.objects.get().product.code == "v0"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_picture_nobody_used_goes_with_its_file(
+    merchant: Merchant, media: Path, customer: Customer
+) -> None:
+    kept, face, unused = (
+        uploads.keep(customer, io.BytesIO(picture()), key=key)[0] for key in ("a", "b", "c")
+    )
+    Upload.objects.exclude(pk=kept.pk).update(at=ago(days=2))
+    Customer.objects.filter(pk=customer.pk).update(avatar=face.file.name)
+
+    assert tasks.delete_unused_uploads() == 1
+    assert tasks.delete_unused_uploads() == 0
+
+    assert set(Upload.objects.values_list("pk", flat=True)) == {kept.pk, face.pk}
+    files = {path.name for path in media.rglob("*") if path.is_file()}
+    assert files == {Path(str(row.file)).name for row in (kept, face)}
+    assert Path(str(unused.file)).name not in files
