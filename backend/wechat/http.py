@@ -6,9 +6,10 @@ import http.cookiejar
 import os
 import ssl
 import tempfile
+import threading
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
@@ -52,9 +53,33 @@ def session_for(url: str, cert_pem: str = "", key_pem: str = "") -> requests.Ses
     return _session(local, cert_pem if secure else "", key_pem if secure else "")
 
 
+class Engaged(requests.ConnectionError):
+    """As many calls as may be under way are."""
+
+
+LINE_WAIT: Final = 0.1  # seconds
+
+
+@lru_cache(maxsize=1)
+def _lines() -> threading.BoundedSemaphore:
+    """Half of a process's threads may wait for WeChat, so that its silence doesn't silence us."""
+    return threading.BoundedSemaphore(max(1, settings.WEB_THREADS // 2))
+
+
+class _Session(requests.Session):
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        lines = _lines()
+        if not lines.acquire(timeout=LINE_WAIT):
+            raise Engaged
+        try:
+            return super().send(request, **kwargs)
+        finally:
+            lines.release()
+
+
 @lru_cache(maxsize=256)
 def _session(local: bool, cert_pem: str, key_pem: str) -> requests.Session:  # noqa: FBT001
-    session = requests.Session()
+    session = _Session()
     session.trust_env = not local  # a proxy of the environment has no business on loopback
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     if cert_pem and key_pem:
@@ -62,8 +87,9 @@ def _session(local: bool, cert_pem: str, key_pem: str) -> requests.Session:  # n
     return session
 
 
-# Two processes must not share a socket.
+# Two processes must not share a socket, nor the count of their calls.
 os.register_at_fork(after_in_child=_session.cache_clear)
+os.register_at_fork(after_in_child=_lines.cache_clear)
 
 
 class _CertificateAdapter(HTTPAdapter):

@@ -331,7 +331,8 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         assert (answer.status_code in {200, 302}) == allowed, name
         if not allowed:
             sent = {"_form_submitted": "True", "quantity": "1", "key": "1" * 24, "courier": "SF",
-                    "tracking_no": "SF12345678", "available": "1", "note": "x", "why": "x"}  # fmt: skip
+                    "tracking_no": "SF12345678", "available": "1", "note": "x",
+                    "why": "x"}  # fmt: skip
             assert client.post(address(model, name, ours.one(model).pk), sent).status_code == 403
     assert snapshot(ours) == before
 

@@ -1,9 +1,11 @@
 """Trades and refunds with the sandbox over TLS, and every way an answer can go wrong."""
 
+import contextlib
 import logging
 import secrets
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -670,3 +672,29 @@ def test_no_failure_drags_its_request_along(
         with pytest.raises(WeChatError) as caught:
             call()
         assert caught.value.__context__ is None
+
+
+def test_a_silent_wechat_keeps_half_of_the_threads_and_not_the_shop(
+    wechat: SandboxProcess, account: PayCredentials, settings: Settings
+) -> None:
+    kept = settings.WEB_THREADS // 2
+    wechat.faults("orderquery", "timeout_after_accepting", times=kept, seconds=3)
+    waiting = [threading.Thread(target=suppressed, args=(account,)) for _n in range(kept)]
+    for thread in waiting:
+        thread.start()
+    while http._lines().acquire(blocking=False):
+        http._lines().release()
+
+    started = time.monotonic()
+    with pytest.raises(Retry, match="Engaged"):
+        WeChatPay(account).ask("nobody")
+    assert time.monotonic() - started < 1
+
+    for thread in waiting:
+        thread.join()
+    assert WeChatPay(account).ask("nobody").state == TradeState.ABSENT
+
+
+def suppressed(account: PayCredentials) -> None:
+    with contextlib.suppress(Retry):
+        WeChatPay(account).ask("nobody")
