@@ -9,7 +9,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from backend.api import PAGE_SIZE, decode_cursor, encode_cursor
 from backend.errors import NotFound
-from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
+from orders.models import Order, OrderLine, OrderStatus, Purchase
 from shop.models import Customer
 
 # A tab of the order list, and what it holds. The keys of `counts` are the same words.
@@ -140,20 +140,4 @@ def purchase(customer: Customer, number: str) -> Purchase:
     ).first()
     if found is None:
         raise NotFound(f"purchase {number}")
-    return found
-
-
-def by_trade(customer: Customer, out_trade_no: str) -> Purchase:
-    """The customer's purchase that a trade paid, as WeChat's own order page names it.
-
-    Raises: NotFound.
-    """
-    found = Purchase.objects.filter(
-        merchant_id=customer.merchant_id,
-        customer_id=customer.pk,
-        status=PurchaseStatus.PAID,
-        out_trade_no=out_trade_no,
-    ).first()
-    if found is None:
-        raise NotFound(f"trade {out_trade_no}")
     return found

@@ -21,7 +21,7 @@ from orders.checkout import fingerprint
 from shop import cart
 from shop.catalogue import picture_url
 from shop.login import ShopperView
-from shop.models import CartLine, Customer
+from shop.models import CartLine, Customer, Merchant
 
 
 def _lines(customer: Customer) -> list[CartLine]:
@@ -95,6 +95,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         }
         if chosen
         else None,
+        "free_freight": _free_freight(customer.merchant, quote),
         "hint": {
             "name": near.voucher.name,
             "message": why_unusable(near.reason, near.missing),
@@ -103,6 +104,16 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         if near
         else None,
     }
+
+
+def _free_freight(merchant: Merchant, quote: pricing.Quote) -> dict[str, Any] | None:
+    """From how much on freight is free, and how far the cart is from it."""
+    over = merchant.freight_free_over_fen
+    if over is None or not merchant.freight_fen:
+        return None
+    reads_before = merchant.freight_free_over_reads == Merchant.FreeOverReads.BEFORE_COUPONS
+    reads = quote.goods if reads_before else quote.goods - quote.discount
+    return {"over_fen": over, "missing_fen": max(Fen(0), over - reads)}
 
 
 def _gone(line: CartLine) -> dict[str, Any]:

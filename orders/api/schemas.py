@@ -101,6 +101,7 @@ class QuotedLineSerializer(OfferedSerializer):
 class QuotedStoreSerializer(serializers.Serializer[Any]):
     store = serializers.IntegerField()
     name = serializers.CharField()
+    quantity = serializers.IntegerField()
     lines = QuotedLineSerializer(many=True)
     goods_fen = serializers.IntegerField()
     freight_fen = serializers.IntegerField(allow_null=True)
@@ -339,6 +340,11 @@ class CartHintSerializer(serializers.Serializer[Any]):
     missing_fen = serializers.IntegerField()
 
 
+class FreeFreightSerializer(serializers.Serializer[Any]):
+    over_fen = serializers.IntegerField()
+    missing_fen = serializers.IntegerField(help_text="0: freight is free already.")
+
+
 class CartSerializer(serializers.Serializer[Any]):
     stores = CartStoreSerializer(many=True)
     invalid = GoneLineSerializer(many=True, help_text="Lines no longer for sale.")
@@ -349,6 +355,9 @@ class CartSerializer(serializers.Serializer[Any]):
     discount_fen = serializers.IntegerField()
     payable_fen = serializers.IntegerField(help_text="Before freight.")
     coupon = UsableCouponSerializer(allow_null=True, help_text="The one that would be used.")
+    free_freight = FreeFreightSerializer(
+        allow_null=True, help_text="null: freight never depends on the amount."
+    )
     hint = CartHintSerializer(allow_null=True, help_text="The nearest coupon still out of reach.")
 
 

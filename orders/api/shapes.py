@@ -95,6 +95,7 @@ def quote_shape(priced: Priced) -> dict[str, Any]:
             {
                 "store": part.store,
                 "name": part.store_name,
+                "quantity": sum(line.wish.quantity for line in part.lines),
                 "lines": [_quoted_line(line) for line in part.lines],
                 "goods_fen": part.goods,
                 "freight_fen": part.freight if known else None,

@@ -179,3 +179,22 @@ def test_an_account_erased_between_the_door_and_the_shelf_gathers_nothing(
     assert not CartLine.objects.exists()
     token = login.access_token(customer, at=timezone.now())
     assert Api(access=token)("GET", "cart").status == 401
+
+
+@pytest.mark.parametrize(("reads", "missing"), [("after_discounts", 300), ("before_coupons", 0)])
+def test_the_cart_says_how_far_free_freight_is(
+    reads: str, missing: int, merchant: Merchant, customer: Customer
+) -> None:
+    Merchant.objects.filter(pk=merchant.pk).update(
+        freight_fen=800, freight_free_over_fen=1000, freight_free_over_reads=reads
+    )
+    makers.coupon(customer)
+    shelf = makers.shelf(merchant)
+    shopper = signed_in(customer)
+
+    assert add(shopper, shelf)["free_freight"] == {"over_fen": 1000, "missing_fen": missing}
+    body = {"items": [{"sku": shelf.sku_id, "quantity": 1}]}
+    freight = shopper("POST", "purchases/quote", body).body["freight_fen"]
+    assert (freight == 0) == (missing == 0)
+    Merchant.objects.filter(pk=merchant.pk).update(freight_free_over_fen=None)
+    assert shopper("GET", "cart").body["free_freight"] is None
