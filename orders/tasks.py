@@ -9,6 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
+from backend.celery import wake
 from orders import lifecycle, receivers
 from orders.models import Order, OrderStatus
 
@@ -25,12 +26,16 @@ def receive_overdue() -> None:
         status=OrderStatus.SHIPPED, held_for="", receive_by__lte=now
     ).order_by("receive_by")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    received = 0
     for pk in rows:
         try:
             lifecycle.receive(pk, at=now, by="clock")
         except lifecycle.WrongStatus:
             continue
-    metrics.sweep("receive_overdue", len(rows))
+        received += 1
+    metrics.sweep("receive_overdue", received)
+    if received == _BATCH:
+        wake(receive_overdue)
 
 
 @shared_task

@@ -36,6 +36,9 @@ def expire_purchases() -> None:
     ).order_by("expires_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
     metrics.sweep("expire_purchases", paying.each(rows, paying.expire, "expiry"))
+    # More may wait; but what can't be closed yet must not have WeChat asked without a pause.
+    if len(rows) == _BATCH and due.filter(pk__in=rows).count() < _BATCH:
+        wake(expire_purchases)
 
 
 @shared_task
@@ -47,6 +50,8 @@ def look_at_payments() -> None:
     )
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
     metrics.sweep("look_at_payments", paying.each(rows, paying.look_when_due, "payment"))
+    if len(rows) == _BATCH:
+        wake(look_at_payments)
 
 
 @shared_task
@@ -55,6 +60,8 @@ def push_refunds() -> None:
     due = Refund.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
     metrics.sweep("push_refunds", paying.each(rows, refunds.push, "refund"))
+    if len(rows) == _BATCH:
+        wake(push_refunds)
 
 
 @shared_task

@@ -10,17 +10,32 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from coupons.models import Coupon
-from orders.models import Order, Purchase
-from shop import login
-from shop.models import Address, CartLine, Customer, Merchant, Product, Store
+from coupons.models import Coupon, CouponTemplate
+from orders.models import Order, OrderLine, Purchase
+from shop import catalogue, login, search
+from shop.models import (
+    Address,
+    Banner,
+    CartLine,
+    Category,
+    Customer,
+    Favourite,
+    HomeSection,
+    LegalDocument,
+    Merchant,
+    MiniProgram,
+    Notice,
+    Product,
+    RecentView,
+    Store,
+)
 from tests.orders.makers import coupon, place, shelf, shopper
 
 pytestmark = pytest.mark.django_db
 
 
-def doors() -> list[str]:
-    """Every address below /api/v1/ that names a row."""
+def doors(*, of_rows: bool = True) -> list[str]:
+    """Every address below /api/v1/ that names a row, or every one that names none."""
     found: list[str] = []
 
     def walk(patterns: list[URLPattern | URLResolver], before: str) -> None:
@@ -28,7 +43,7 @@ def doors() -> list[str]:
             here = before + str(pattern.pattern)
             if isinstance(pattern, URLResolver):
                 walk(pattern.url_patterns, here)
-            elif here.startswith("api/v1/") and "<" in here:
+            elif here.startswith("api/v1/") and ("<" in here) == of_rows:
                 found.append(here)
 
     walk(get_resolver().url_patterns, "")
@@ -82,12 +97,18 @@ def rows_of(door: str) -> list[str]:
     return [f"{before}{owned[name]}{rest.partition('>')[2]}"]
 
 
-@pytest.mark.parametrize("door", doors())
-@pytest.mark.parametrize("same_merchant", [True, False])
+# Within one shop its own rows are everybody's; to another shop's shopper nothing is there.
+PUBLIC = ("products/", "stores/", "coupon-templates/", "favourites/", "legal/")
+STRANGERS = [
+    (door, same_merchant)
+    for door in doors()
+    for same_merchant in (True, False)
+    if not (same_merchant and any(part in door for part in PUBLIC))
+]
+
+
+@pytest.mark.parametrize(("door", "same_merchant"), STRANGERS)
 def test_a_strangers_row_is_not_there(owner: Customer, door: str, same_merchant: bool) -> None:  # noqa: FBT001
-    public = ("products/", "stores/", "coupon-templates/", "favourites/", "legal/")
-    if same_merchant and any(part in door for part in public):
-        pytest.skip("the shop's own rows are everybody's in that shop")
     merchant = owner.merchant if same_merchant else Merchant.objects.create(name="乙", slug="other")
     paths = rows_of(door)
     stranger = shopper(merchant)
@@ -103,3 +124,59 @@ def test_a_strangers_row_is_not_there(owner: Customer, door: str, same_merchant:
     assert list(CartLine.objects.values()) == lines
     assert Address.objects.filter(customer=owner).count() == 1
     assert Purchase.objects.get().status == "awaiting_payment"
+
+
+# What stands in every text of the first merchant's, and in nothing of the second's.
+MARK = "甲"
+_EACH_HAS_ITS_NAME = (Product, Store, Category, CouponTemplate, Coupon)
+
+
+@pytest.fixture
+def marked(owner: Customer) -> Customer:
+    """The owner, with the mark on everything a list could show."""
+    merchant, product = owner.merchant, Product.objects.get()
+    Category.objects.create(merchant=merchant, name=MARK)
+    for model in _EACH_HAS_ITS_NAME:
+        model._default_manager.update(name=f"{MARK}的")
+    Address.objects.update(receiver=MARK)
+    Order.objects.update(receiver=MARK, remark=MARK)
+    OrderLine.objects.update(name=MARK)
+    Banner.objects.create(merchant=merchant, picture="a.png", text=MARK)
+    Notice.objects.create(merchant=merchant, text=MARK)
+    section = HomeSection.objects.create(merchant=merchant, title=MARK)
+    section.products.add(product)
+    LegalDocument.objects.create(
+        merchant=merchant, kind="terms", version=MARK, title=MARK, published_at=timezone.now()
+    )
+    Favourite.objects.create(merchant=merchant, customer=owner, product=product)
+    RecentView.objects.create(merchant=merchant, customer=owner, product=product, at=timezone.now())
+    catalogue.refresh([product.pk])
+    search.record(owner, MARK)
+    Customer.objects.filter(pk=owner.pk).update(nickname=MARK)
+    return owner
+
+
+def test_the_mark_is_seen_where_it_belongs(marked: Customer) -> None:
+    seen = {door for door in doors(of_rows=False) if MARK in call(marked, "GET", door)[1]}
+
+    assert {f"api/v1/{name}" for name in (
+        "home", "products", "categories", "stores", "cart", "coupon-templates", "coupons",
+        "orders", "me", "me/addresses", "me/center", "favourites", "recently-seen", "shop",
+    )} <= seen  # fmt: skip
+
+
+@pytest.mark.parametrize("door", doors(of_rows=False))
+def test_no_list_and_no_page_shows_another_shops_rows(marked: Customer, door: str) -> None:
+    other = Merchant.objects.create(name="乙", slug="other")
+    program = MiniProgram.objects.create(merchant=other, appid="wx-other", secret="s")  # noqa: S106
+    stranger = shopper(other)
+    foreign = f"?store={Store.objects.filter(merchant=marked.merchant).get().pk}"
+    category = Category.objects.filter(merchant=marked.merchant).values_list("pk", flat=True)[0]
+
+    for asked in ("", f"?q={MARK}", f"?category={category}", foreign):
+        for method in ("GET", "POST"):
+            status, text = call(stranger, method, door + asked, {"q": MARK})
+            assert status < 500
+            assert MARK not in text
+    visited = Client().get(f"/{door}", headers={"x-wx-appid": program.appid})
+    assert MARK not in visited.content.decode()

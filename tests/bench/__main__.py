@@ -136,6 +136,7 @@ def count(bench: Bench, size: Size, path: Path) -> tuple[int, int | None, int]:
     """SQL statements of one call, of one with twenty lines, and its Redis commands."""
     from tests.bench.paths import WIDE
 
+    _asked(bench, size, path.requests)  # connections are made, scripts are loaded
     narrow, redis_calls = _asked(bench, size, path.requests)
     wide = _asked(bench, size, WIDE[path.requests])[0] if path.requests in WIDE else None
     return narrow, wide, redis_calls

@@ -113,6 +113,7 @@ def grow(bench: Bench, size: Size, *, before: Size) -> None:
             db.execute(sql, values)
         db.execute("SET session_replication_role = DEFAULT")
         db.execute("VACUUM ANALYZE")
+        db.execute("CHECKPOINT")  # so that it isn't written while something is measured
 
 
 _CUSTOMERS_SQL: Final = """

@@ -1,15 +1,18 @@
 """The life of an order, step by step."""
 
+import datetime as dt
 from itertools import product as pairs
+from typing import Any
 
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from backend import metrics, redis
 from coupons.models import CouponStatus
-from orders import lifecycle
+from orders import lifecycle, tasks
 from orders.lifecycle import TRANSITIONS, Event, WrongStatus
-from orders.models import CloseReason, Order, OrderStatus, PurchaseStatus
+from orders.models import CloseReason, Order, OrderEvent, OrderStatus, PurchaseStatus
 from shop import stock as shelves
 from shop.models import Merchant, Product
 from tests.orders.makers import counts, coupon, order_of, place, shelf, shopper
@@ -145,3 +148,29 @@ def test_holding_twice_under_one_reference_holds_once(merchant: Merchant) -> Non
             merchant.pk, [shelves.Take(stock.pk, 3), shelves.Take(stock.pk, 3)], reference="p2"
         )
     assert counts(stock) == (5, 4)
+
+
+def test_the_clock_receives_what_is_overdue_and_comes_again_for_the_rest(
+    merchant: Merchant,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    monkeypatch.setattr(tasks, "_BATCH", 2)
+    orders = []
+    for _n in range(3):
+        purchase = place(shopper(merchant), (shelf(merchant), 1), payable=1000)
+        lifecycle.pay(purchase.pk, lifecycle.Trade(purchase.pk, "wechat_jsapi"), at=timezone.now())
+        order = purchase.orders.get()
+        lifecycle.ship(order.pk, courier="SF", tracking_no="1", at=timezone.now(), by="staff")
+        orders.append(order.pk)
+    Order.objects.filter(pk__in=orders).update(receive_by=timezone.now() - dt.timedelta(seconds=1))
+
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.receive_overdue()
+    assert Order.objects.filter(status=OrderStatus.COMPLETED).count() == 2
+    assert redis.client().llen(metrics.QUEUE) == 1  # it comes again by itself
+
+    tasks.receive_overdue()
+    tasks.receive_overdue()
+    assert Order.objects.filter(status=OrderStatus.COMPLETED).count() == 3
+    assert OrderEvent.objects.filter(event="receive").count() == 3
