@@ -92,6 +92,11 @@ class ShopSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         return [LANGUAGE]
 
+    def get_summary(self) -> str:
+        """The first sentence of what the endpoint says of itself: what the list of calls shows."""
+        line = super().get_description().strip().partition("\n")[0]
+        return super().get_summary() or line.partition(". ")[0].rstrip(".")
+
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         """Here, because what `extend_schema` declares goes past `get_response_serializers`."""
         declared: Any = self.get_response_serializers()

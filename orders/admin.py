@@ -35,6 +35,7 @@ COURIERS: Final = [
     ("DBL", "德邦快递"),
 ]
 
+PAID_WITH: Final = {"wechat_jsapi": _("WeChat Pay"), "free": _("nothing to pay")}
 LOCKED: Final = _("locked: the customer erased their account")
 _STATUS_LABELS: Final = {
     OrderStatus.AWAITING_PAYMENT: "warning",
@@ -237,7 +238,8 @@ class OrderAdmin(MerchantAdmin):
 
     @display(description=_("paid with"))
     def paid_with(self, order: Order) -> str:
-        return order.purchase.method or "–"
+        method = order.purchase.method
+        return str(PAID_WITH.get(method, method)) or "–"
 
     @display(description=_("merchant trade number"))
     def trade_number(self, order: Order) -> str:

@@ -136,6 +136,7 @@ def marked(owner: Customer) -> Customer:
     """The owner, with the mark on everything a list could show."""
     merchant, product = owner.merchant, Product.objects.get()
     Category.objects.create(merchant=merchant, name=MARK)
+    coupon(owner)  # the first is held by the purchase
     for model in _EACH_HAS_ITS_NAME:
         model._default_manager.update(name=f"{MARK}的")
     Address.objects.update(receiver=MARK)

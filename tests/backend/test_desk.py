@@ -452,3 +452,17 @@ def test_an_order_of_many_lines_takes_no_more_queries(ours: Shop) -> None:
 
     assert counts[1] == counts[0]
     assert Purchase.objects.count() == 1
+
+
+def test_whoever_signs_in_at_the_front_door_stands_at_the_desk(ours: Shop) -> None:
+    user = User.objects.create(username="front", is_staff=True)
+    user.set_password(SECRET)
+    user.save()
+    Staff.objects.create(merchant=ours.merchant, user=user, role=Staff.Role.OWNER)
+
+    answer = Client().post(
+        reverse("admin:login"), {"username": "front", "password": SECRET}, follow=True
+    )
+
+    assert answer.request["PATH_INFO"] == reverse("admin:index")
+    assert answer.status_code == 200
