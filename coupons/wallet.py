@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
+import orjson
 from django.db import IntegrityError, connection
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,7 @@ from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
 from backend.money import Fen
 from coupons.models import Coupon, CouponStatus, CouponTemplate, CouponUse
+from coupons.promotions import Voucher
 
 
 class SoldOut(DomainError):
@@ -159,17 +161,22 @@ def new_code() -> str:
 
 
 _USABLE_SQL: Final = """
-SELECT {c} FROM coupons_coupon c
-WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s AND c.status = 'claimed'
-  AND c.valid_from <= %(at)s AND c.valid_until > %(at)s
-ORDER BY c.valid_until, c.id LIMIT 200
+SELECT id, name, kind, terms FROM coupons_coupon
+WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
+  AND valid_from <= %(at)s AND valid_until > %(at)s
+ORDER BY valid_until, id LIMIT 200
 """
 
 
-def usable(merchant: int, customer: int, at: dt.datetime) -> list[Coupon]:
+def usable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
     """What lies unused in a wallet and is valid now, soonest to expire first."""
     parameters: dict[str, Any] = {"merchant": merchant, "customer": customer, "at": at}
-    return [coupon for (coupon,) in rows.read(_USABLE_SQL, parameters, c=Coupon)]
+    with connection.cursor() as cursor:
+        cursor.execute(_USABLE_SQL, parameters)
+        return [
+            Voucher(pk, name, kind, orjson.loads(terms))
+            for pk, name, kind, terms in cursor.fetchall()
+        ]
 
 
 def hold(

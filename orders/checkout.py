@@ -21,6 +21,7 @@ from backend.money import Fen
 from backend.numbers import new_number
 from coupons import wallet
 from coupons.models import Coupon
+from coupons.promotions import Voucher
 from orders import basket, lifecycle, pricing, queries
 from orders.models import (
     MAX_LINES,
@@ -136,7 +137,7 @@ def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
     address = _address(customer, wanted.delivery or {})
     quote = pricing.quote(
         wishes,
-        [pricing.Voucher(c.pk, c.name, c.kind, c.terms) for c in coupons],
+        coupons,
         freight_rule(merchant) if address is not None else None,
         coupons=wanted.coupons,
         problems=problems,
@@ -155,11 +156,11 @@ def freight_rule(merchant: Merchant) -> pricing.FreightRule:
     )
 
 
-def _check_coupons(customer: Customer, asked: Sequence[int], usable: Sequence[Coupon]) -> None:
+def _check_coupons(customer: Customer, asked: Sequence[int], usable: Sequence[Voucher]) -> None:
     """Coupons named by the client are the customer's own, and go together."""
     if len(set(asked)) > 1:
         raise CouponsDontCombine
-    unknown = set(asked) - {coupon.pk for coupon in usable}
+    unknown = set(asked) - {coupon.id for coupon in usable}
     if not unknown:
         return
     own = Coupon.objects.filter(

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 from backend.money import Fen, split_fen
-from coupons.promotions import PROMOTIONS, Basket, BasketLine
+from coupons.promotions import PROMOTIONS, Basket, BasketLine, Voucher
 
 
 @dataclass(frozen=True)
@@ -61,16 +60,6 @@ class Problem:
     quantity: int
     reason: str
     available: int | None = None
-
-
-@dataclass(frozen=True)
-class Voucher:
-    """A coupon of the shopper's, as pricing needs it."""
-
-    id: int
-    name: str
-    kind: str
-    terms: Mapping[str, Any]
 
 
 @dataclass(frozen=True)

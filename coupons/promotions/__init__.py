@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from coupons.promotions.basket import Basket, BasketLine, Discount, Promotion
+from coupons.promotions.basket import Basket, BasketLine, Discount, Promotion, Voucher
 from coupons.promotions.spend_and_save import SpendAndSave
 
 PROMOTIONS: Final[dict[str, Promotion]] = {
     promotion.kind: promotion for promotion in (SpendAndSave(),)
 }
 
-__all__ = ["PROMOTIONS", "Basket", "BasketLine", "Discount", "Promotion"]
+__all__ = ["PROMOTIONS", "Basket", "BasketLine", "Discount", "Promotion", "Voucher"]

@@ -35,6 +35,16 @@ class Basket:
         return sum((line.total for line in self.lines), Fen(0))
 
 
+@dataclass(frozen=True, slots=True)
+class Voucher:
+    """A coupon of the shopper's, as pricing needs it."""
+
+    id: int
+    name: str
+    kind: str
+    terms: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Discount:
     """What comes off the goods, and how far the basket is from it where nothing does."""

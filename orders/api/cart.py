@@ -71,10 +71,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
             part["goods_fen"] += goods
         elif not reason:
             part["all_selected"] = False
-    vouchers = [
-        pricing.Voucher(c.pk, c.name, c.kind, c.terms)
-        for c in wallet.usable(customer.merchant_id, customer.pk, at)
-    ]
+    vouchers = wallet.usable(customer.merchant_id, customer.pk, at)
     quote = pricing.quote(wishes, vouchers, None)
     chosen = next((choice for choice in quote.usable if choice.chosen), None)
     near = min((u for u in quote.unusable if u.missing), key=lambda u: u.missing, default=None)

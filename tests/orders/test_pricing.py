@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.money import Fen
-from orders.pricing import FreightRule, Offered, Quote, Voucher, Wish, quote
+from coupons.promotions import Voucher
+from orders.pricing import FreightRule, Offered, Quote, Wish, quote
 
 
 def wish(sku: int, store: int, price: int, quantity: int) -> Wish:
