@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display
+from coupons import promotions
 from coupons.models import CouponTemplate
 from coupons.promotions import PROMOTIONS
 
@@ -64,7 +65,7 @@ class CouponTemplateForm(OwnedForm):
 
     def _check_terms(self, kind: str, terms: dict[str, Any]) -> None:
         try:
-            PROMOTIONS[kind].check(terms)
+            promotions.check(kind, terms)
         except ValidationError as error:
             self.add_error(None, error)
 
@@ -122,10 +123,9 @@ class CouponTemplateAdmin(MerchantAdmin):
 
     @display(description=_("in the shopper's words"))
     def text(self, template: CouponTemplate) -> str:
-        promotion = PROMOTIONS.get(template.kind)
-        if promotion is None or template.pk is None:
+        if template.kind not in PROMOTIONS or template.pk is None:
             return "–"
-        return promotion.text(template.terms)
+        return promotions.text(template.kind, template.terms)
 
     @display(
         description=_("state"),

@@ -9,8 +9,8 @@ from django.db.models import Count, Q, QuerySet
 
 from backend.api import PAGE_SIZE, decode_cursor
 from backend.errors import NotFound
+from coupons import promotions
 from coupons.models import Coupon, CouponStatus, CouponTemplate
-from coupons.promotions import PROMOTIONS
 from shop.models import Customer
 
 # Expiry is a fact of the clock: what has run out is expired, swept or not.
@@ -100,7 +100,7 @@ def shape_of(coupon: Coupon, at: dt.datetime) -> dict[str, Any]:
         "template": coupon.template_id,
         "name": coupon.name,
         "kind": coupon.kind,
-        "text": PROMOTIONS[coupon.kind].text(coupon.terms),
+        "text": promotions.text(coupon.kind, coupon.terms),
         "terms": coupon.terms,
         "status": status.value,
         "status_text": status.label,

@@ -6,12 +6,14 @@ off is shared over the lines to the fen, so that line, order and purchase are su
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from backend.money import Fen, split_fen
-from coupons.promotions import PROMOTIONS, Basket, BasketLine, Voucher
+from coupons.promotions import Basket, BasketLine, Discount, Voucher, choice, discount
+from coupons.promotions.choice import Offer
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class FreightRule:
 
 @dataclass(frozen=True)
 class Share:
-    """What one coupon takes off one line."""
+    """What one coupon takes off one line, or off one store's freight."""
 
     voucher: Voucher
     amount: Fen
@@ -104,6 +106,7 @@ class Part:
     store_name: str
     lines: tuple[Line, ...]
     freight: Fen
+    freight_shares: tuple[Share, ...] = ()
 
     @cached_property
     def store_phone(self) -> str:
@@ -114,8 +117,12 @@ class Part:
         return sum((line.wish.goods for line in self.lines), Fen(0))
 
     @cached_property
+    def freight_off(self) -> Fen:
+        return sum((share.amount for share in self.freight_shares), Fen(0))
+
+    @cached_property
     def discount(self) -> Fen:
-        return sum((line.discount for line in self.lines), Fen(0))
+        return sum((line.discount for line in self.lines), Fen(0)) + self.freight_off
 
     @cached_property
     def payable(self) -> Fen:
@@ -169,7 +176,20 @@ class Quote:
     @cached_property
     def saved(self) -> dict[int, Fen]:
         """What each applied coupon takes off the whole purchase."""
-        return {choice.voucher.id: choice.saves for choice in self.usable if choice.chosen}
+        return {one.voucher.id: one.saves for one in self.usable if one.chosen}
+
+
+class NotTogether(Exception):
+    """Coupons were named that may not be used together."""
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What terms may ask besides the basket. `categories`: by product, its own and those above."""
+
+    at: dt.datetime | None = None
+    new_customer: bool = False
+    categories: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def quote(
@@ -179,52 +199,127 @@ def quote(
     *,
     coupons: Sequence[int] | None = None,
     problems: Sequence[Problem] = (),
+    given: Circumstances | None = None,
 ) -> Quote:
     """Price a basket.
 
     `coupons` None takes the best lawful choice, a list just those; `freight` None leaves it open.
-    Of coupons one may be used at a time; ties go to the earlier in `vouchers`.
+
+    Raises: NotTogether.
     """
-    lines = [Line(wish) for wish in wishes]
-    basket = Basket(
-        tuple(
-            BasketLine(
-                w.offered.sku, w.offered.product, w.offered.store, w.offered.unit_price, w.quantity
-            )
-            for w in wishes
-        )
-    )
-    usable: list[Usable] = []
+    basket = _basket(wishes, given or Circumstances())
+    totals = [line.total for line in basket.lines]
+    charge = _charge(wishes, freight)
+    most_freight = charge([0] * len(totals))
+    offers: list[Offer] = []
     unusable: list[Unusable] = []
     for voucher in vouchers:
-        discount = PROMOTIONS[voucher.kind].discount(basket, voucher.terms)
-        if discount.goods > 0:
-            usable.append(Usable(voucher, discount.goods, chosen=False))
+        found = discount(voucher, basket) if totals else Discount(reason="not_applicable")
+        if found.goods or (found.freight and most_freight):
+            offers.append(Offer(voucher, found))
         else:
-            reason = "below_threshold" if discount.missing else "not_applicable"
-            unusable.append(Unusable(voucher, reason, discount.missing))
-    usable.sort(key=lambda choice: -choice.saves)
-    wanted = [choice.voucher.id for choice in usable[:1]] if coupons is None else list(coupons)
-    usable = [replace(choice, chosen=choice.voucher.id in wanted) for choice in usable]
-    for choice in usable:
-        if choice.chosen:
-            lines = _apply(lines, choice)
+            reason = found.reason or ("no_freight" if found.freight else "not_applicable")
+            unusable.append(Unusable(voucher, reason, found.missing))
+    if coupons is None:
+        chosen = choice.best(offers, totals, charge)
+    else:
+        chosen = tuple(offer for offer in offers if offer.voucher.id in coupons)
+        if not choice.lawful(chosen):
+            raise NotTogether
+    lines = _discounted(wishes, chosen, choice.taken_off(chosen, totals))
+    parts = _spared(_parts(lines, freight), chosen)
+    saved = {offer.voucher.id: Fen(0) for offer in chosen}
+    for share in (
+        *(share for line in lines for share in line.shares),
+        *(share for part in parts for share in part.freight_shares),
+    ):
+        saved[share.voucher.id] += share.amount
+    usable = [
+        Usable(
+            offer.voucher,
+            saved[offer.voucher.id]
+            if offer.voucher.id in saved
+            else offer.discount.goods + min(Fen(most_freight), offer.discount.freight),
+            chosen=offer.voucher.id in saved,
+        )
+        for offer in offers
+    ]
     return Quote(
-        parts=_parts(lines, freight),
-        usable=tuple(usable),
+        parts=parts,
+        usable=tuple(sorted(usable, key=lambda one: -one.saves)),
         unusable=tuple(unusable),
         problems=tuple(problems),
         freight_known=freight is not None,
     )
 
 
-def _apply(lines: Sequence[Line], choice: Usable) -> list[Line]:
-    """Share one coupon over the lines by what is still to be paid for each."""
-    shares = split_fen(choice.saves, [line.payable for line in lines])
+def _basket(wishes: Sequence[Wish], given: Circumstances) -> Basket:
+    return Basket(
+        tuple(
+            BasketLine(
+                w.offered.sku,
+                w.offered.product,
+                w.offered.store,
+                w.offered.unit_price,
+                w.quantity,
+                given.categories.get(w.offered.product, ()),
+            )
+            for w in wishes
+        ),
+        at=given.at,
+        new_customer=given.new_customer,
+    )
+
+
+def _charge(wishes: Sequence[Wish], rule: FreightRule | None) -> choice.Freight:
+    """What freight costs once so much has come off each line."""
+    goods = [wish.goods for wish in wishes]
+    stores = [wish.offered.store for wish in wishes]
+
+    def charge(off: Sequence[int]) -> int:
+        if rule is None or not goods:
+            return 0
+        if not rule.per_order:
+            return _fee(rule, sum(goods, Fen(0)), Fen(sum(off)))
+        total = 0
+        for store in set(stores):
+            own = [place for place, here in enumerate(stores) if here == store]
+            spent = sum((goods[place] for place in own), Fen(0))
+            total += _fee(rule, spent, Fen(sum(off[place] for place in own)))
+        return total
+
+    return charge
+
+
+def _discounted(
+    wishes: Sequence[Wish], chosen: Sequence[Offer], taken: Sequence[Sequence[int]]
+) -> list[Line]:
     return [
-        replace(line, shares=(*line.shares, Share(choice.voucher, share))) if share else line
-        for line, share in zip(lines, shares, strict=True)
+        Line(
+            wish,
+            tuple(
+                Share(offer.voucher, Fen(off[place]))
+                for offer, off in zip(chosen, taken, strict=True)
+                if off[place]
+            ),
+        )
+        for place, wish in enumerate(wishes)
     ]
+
+
+def _spared(parts: tuple[Part, ...], chosen: Sequence[Offer]) -> tuple[Part, ...]:
+    """The freight that coupons take off, shared over the parts by what each still costs."""
+    for offer in chosen:
+        left = [part.freight - part.freight_off for part in parts]
+        spared = min(sum(left, Fen(0)), offer.discount.freight)
+        if spared:
+            parts = tuple(
+                replace(part, freight_shares=(*part.freight_shares, Share(offer.voucher, off)))
+                if off
+                else part
+                for part, off in zip(parts, split_fen(spared, left), strict=True)
+            )
+    return parts
 
 
 def _parts(lines: Sequence[Line], rule: FreightRule | None) -> tuple[Part, ...]:

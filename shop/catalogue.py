@@ -86,6 +86,22 @@ def categories(merchant: int, store: int | None = None) -> list[dict[str, Any]]:
     return branch(None)
 
 
+_CATEGORIES_OF_SQL: Final = """
+SELECT p.id, array_remove(ARRAY[c.id, c.parent_id, up.parent_id], NULL)
+FROM shop_product p
+JOIN shop_category c ON c.id = p.category_id
+LEFT JOIN shop_category up ON up.id = c.parent_id
+WHERE p.merchant_id = %(merchant)s AND p.id = ANY(%(products)s)
+"""
+
+
+def categories_of(merchant: int, products: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """By product: its category and the ones above it; a product without one is left out."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CATEGORIES_OF_SQL, {"merchant": merchant, "products": list(products)})
+        return {product: tuple(path) for product, path in cursor.fetchall()}
+
+
 # The price is the one of the store that an order without a store would try first.
 _FACTS_SQL: Final = """
 SELECT p.id, p.merchant_id, p.code, p.name, p.subtitle, p.brand, p.keywords, p.tags,

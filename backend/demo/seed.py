@@ -18,8 +18,8 @@ from django.utils import timezone
 from backend.demo import OPERATOR, OWNER, SLUG, pictures
 from backend.demo.goods import CATEGORIES, GOODS, Good
 from backend.demo.words import BANNERS, LEGAL, NOTICES, SECTIONS, STORES, TEMPLATES
+from coupons import promotions
 from coupons.models import CouponTemplate
-from coupons.promotions import PROMOTIONS
 from shop import stock
 from shop.catalogue import clean_html, refresh
 from shop.models import (
@@ -279,7 +279,7 @@ def _templates(merchant: Merchant) -> None:
     day = dt.timedelta(days=1)
     for name, threshold, off, total, each, begins, days in TEMPLATES:
         terms = {"threshold_fen": threshold, "off_fen": off}
-        PROMOTIONS["spend_and_save"].check(terms)
+        promotions.check("spend_and_save", terms)
         starts = now + begins * day
         validity: dict[str, Any] = (
             {"valid_days": days}

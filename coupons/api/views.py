@@ -12,9 +12,8 @@ from rest_framework.response import Response
 from backend.api import Rate, checked, idempotency_key, listing
 from backend.errors import BadCursor, KeyReused, NotFound
 from backend.schema import APPID, IDEMPOTENCY_KEY, problems
-from coupons import queries, wallet
+from coupons import promotions, queries, wallet
 from coupons.models import CouponStatus
-from coupons.promotions import PROMOTIONS
 from shop.api.source import SourceSerializer
 from shop.login import ShopperView, VisitorView
 
@@ -92,7 +91,7 @@ class TemplatesView(VisitorView):
                 "id": t.pk,
                 "name": t.name,
                 "kind": t.kind,
-                "text": PROMOTIONS[t.kind].text(t.terms),
+                "text": promotions.text(t.kind, t.terms),
                 "terms": t.terms,
                 "starts_at": t.starts_at,
                 "ends_at": t.ends_at,

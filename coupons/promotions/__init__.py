@@ -1,12 +1,75 @@
-"""Pure arithmetic, one file a kind. Basket in, discount out: no database, no clock, no writes."""
+"""Pure arithmetic, one file a kind. Basket in, discount out: no database, no clock, no writes.
 
-from typing import Final
+A kind sees the goods it is for; which those are, where, when and for whom is asked here for all.
+"""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
+
+from backend.money import Fen
+from coupons.promotions import scope
+from coupons.promotions.amount_off import AmountOff
 from coupons.promotions.basket import Basket, BasketLine, Discount, Promotion, Voucher
+from coupons.promotions.fixed_price import Exchange, SkuPrice
+from coupons.promotions.free_freight import FreeFreight
+from coupons.promotions.nth_rate import NthRate
+from coupons.promotions.percent_off import PercentOff
 from coupons.promotions.spend_and_save import SpendAndSave
 
 PROMOTIONS: Final[dict[str, Promotion]] = {
-    promotion.kind: promotion for promotion in (SpendAndSave(),)
-}
+    promotion.kind: promotion
+    for promotion in (
+        SpendAndSave(), AmountOff(), PercentOff(), Exchange(), SkuPrice(), NthRate(), FreeFreight(),
+    )
+}  # fmt: skip
 
-__all__ = ["PROMOTIONS", "Basket", "BasketLine", "Discount", "Promotion", "Voucher"]
+
+def check(kind: str, terms: Mapping[str, Any]) -> None:
+    """Refuse terms that can't be kept, or that nobody knows.
+
+    Raises: ValidationError, at the field.
+    """
+    own = PROMOTIONS[kind].terms
+    if unknown := sorted(set(terms) - own - scope.TERMS):
+        names = ", ".join(unknown)
+        raise ValidationError({"terms": _("Unknown terms: %(names)s") % {"names": names}})
+    scope.check(terms)
+    PROMOTIONS[kind].check({name: value for name, value in terms.items() if name in own})
+
+
+def discount(voucher: Voucher, basket: Basket) -> Discount:
+    """What a voucher takes off this basket, line by line; else why not, and what is missing."""
+    terms = voucher.terms
+    if reason := scope.against(basket, terms):
+        return Discount(reason=reason)
+    places = scope.eligible(basket, terms)
+    if not places:
+        return Discount(reason="not_applicable")
+    some = replace(basket, lines=tuple(basket.lines[place] for place in places))
+    missing = terms.get("threshold_fen", 0) - some.goods
+    if missing > 0:
+        return Discount(reason="below_threshold", missing=Fen(missing))
+    found = PROMOTIONS[voucher.kind].discount(some, terms)
+    if not found.lines:
+        return found
+    spread = dict(zip(places, found.lines, strict=True))
+    whole = tuple(spread.get(place, Fen(0)) for place in range(len(basket.lines)))
+    return replace(found, lines=whole)
+
+
+def text(kind: str, terms: Mapping[str, Any]) -> str:
+    """The terms in the reader's words, made from nothing but the terms."""
+    promotion = PROMOTIONS[kind]
+    common = scope.texts(terms, threshold="threshold_fen" not in promotion.terms)
+    return translate("; ").join([promotion.text(terms), *common])
+
+
+__all__ = [
+    "PROMOTIONS", "Basket", "BasketLine", "Discount", "Promotion", "Voucher", "check", "discount",
+    "text",
+]  # fmt: skip

@@ -1,5 +1,6 @@
 """What a promotion is shown, and what it answers."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
@@ -11,13 +12,14 @@ from backend.money import Fen
 
 @dataclass(frozen=True)
 class BasketLine:
-    """One line as a promotion sees it."""
+    """One line as a promotion sees it. `categories`: the product's, and those above it."""
 
     sku: int
     product: int
     store: int
     unit_price: Fen
     quantity: int
+    categories: tuple[int, ...] = ()
 
     @property
     def total(self) -> Fen:
@@ -26,9 +28,15 @@ class BasketLine:
 
 @dataclass(frozen=True)
 class Basket:
-    """The lines a shopper means to buy at once."""
+    """The lines a shopper means to buy at once, and what else terms may ask.
+
+    `at` is the shop's own time; left out, terms of the clock are not looked at.
+    """
 
     lines: tuple[BasketLine, ...]
+    at: dt.datetime | None = None
+    delivery: str = "express"
+    new_customer: bool = False
 
     @property
     def goods(self) -> Fen:
@@ -47,26 +55,37 @@ class Voucher:
 
 @dataclass(frozen=True)
 class Discount:
-    """What comes off the goods, and how far the basket is from it where nothing does."""
+    """What comes off each line of a basket and off its freight.
 
-    goods: Fen = Fen(0)
+    Where nothing does: why not, and how much more of the right goods the basket wants.
+    """
+
+    lines: tuple[Fen, ...] = ()
+    freight: Fen = Fen(0)
+    reason: str = ""
     missing: Fen = Fen(0)
+
+    @property
+    def goods(self) -> Fen:
+        return sum(self.lines, Fen(0))
 
 
 class Promotion(Protocol):
-    """One kind of offer."""
+    """One kind of offer. It is shown the goods it is for and no others, in no particular shop."""
 
     kind: ClassVar[str]
     label: ClassVar[str | Promise]
+    # The names of its own terms; the ones every kind may have are in `coupons.promotions.scope`.
+    terms: ClassVar[frozenset[str]]
 
     def check(self, terms: Mapping[str, Any]) -> None:
-        """Refuse terms that this kind can't keep.
+        """Refuse terms of its own that this kind can't keep.
 
         Raises: ValidationError, at the field.
         """
 
     def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
-        """What these terms take off this basket; never more than its goods."""
+        """What these terms take off these goods, line by line; never more than a line costs."""
 
     def text(self, terms: Mapping[str, Any]) -> str:
-        """The terms in the reader's words."""
+        """Its own terms in the reader's words."""

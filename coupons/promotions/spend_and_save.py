@@ -1,6 +1,6 @@
-"""满减: spend so much, save so much."""
+"""满减: spend so much, save so much; in one step or several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from django.core.exceptions import ValidationError
@@ -8,43 +8,57 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
-from backend.money import Fen
+from backend.money import Fen, split_fen
+from coupons.promotions import checks
 from coupons.promotions.basket import Basket, Discount
 
-_MOST: Final = 10**9  # ten million yuan: beyond it someone has typed yuan for fen
+_MOST_TIERS: Final = 10
 
 
 class SpendAndSave:
-    """Terms: `threshold_fen`, `off_fen`."""
+    """Terms: `threshold_fen` and `off_fen`, or `tiers` of them: the highest one reached counts."""
 
     kind: ClassVar[str] = "spend_and_save"
     label: ClassVar[str | Promise] = _("spend and save")
+    terms: ClassVar[frozenset[str]] = frozenset({"threshold_fen", "off_fen", "tiers"})
 
     def check(self, terms: Mapping[str, Any]) -> None:
-        """Both amounts are whole fen; something comes off, and not more than is spent."""
-        for name in ("threshold_fen", "off_fen"):
-            value = terms.get(name)
-            if type(value) is not int or not 0 < value <= _MOST:
-                raise ValidationError(
-                    {"terms": _("%(name)s is a whole number of fen.") % {"name": name}}
-                )
-        if terms["off_fen"] > terms["threshold_fen"]:
-            raise ValidationError({"terms": _("It would take off more than is spent.")})
-        if unknown := sorted(set(terms) - {"threshold_fen", "off_fen"}):
-            raise ValidationError(
-                {"terms": _("Unknown terms: %(names)s") % {"names": ", ".join(unknown)}}
-            )
+        """Something comes off, never more than is spent; more is saved where more is spent."""
+        if "tiers" in terms and ("threshold_fen" in terms or "off_fen" in terms):
+            raise ValidationError({"terms": _("Either one step, or tiers: not both.")})
+        tiers = terms.get("tiers", [terms])
+        if not isinstance(tiers, list) or not 1 <= len(tiers) <= _MOST_TIERS:
+            raise ValidationError({"terms": _("From 1 to 10 tiers.")})
+        before = (0, 0)
+        for tier in tiers:
+            if not isinstance(tier, Mapping):
+                raise ValidationError({"terms": _("Terms are names and values.")})
+            step = checks.fen(tier, "threshold_fen"), checks.fen(tier, "off_fen")
+            if step[1] > step[0]:
+                raise ValidationError({"terms": _("It would take off more than is spent.")})
+            if step[0] <= before[0] or step[1] <= before[1]:
+                raise ValidationError({"terms": _("Each tier asks more and saves more.")})
+            before = step
 
     def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
-        """`off_fen` once the goods reach `threshold_fen`."""
-        missing = terms["threshold_fen"] - basket.goods
-        if missing > 0:
-            return Discount(missing=Fen(missing))
-        return Discount(goods=Fen(min(terms["off_fen"], basket.goods)))
+        """What the highest tier reached takes off, shared by what the lines cost."""
+        tiers = self._tiers(terms)
+        reached = [tier for tier in tiers if basket.goods >= tier["threshold_fen"]]
+        if not reached:
+            missing = Fen(tiers[0]["threshold_fen"] - basket.goods)
+            return Discount(reason="below_threshold", missing=missing)
+        off = Fen(min(reached[-1]["off_fen"], basket.goods))
+        return Discount(tuple(split_fen(off, [line.total for line in basket.lines])))
 
     def text(self, terms: Mapping[str, Any]) -> str:
         """满 100.00 元减 20.00 元."""
-        return translate("%(off)s off when you spend %(threshold)s") % {
-            "off": Fen(terms["off_fen"]),
-            "threshold": Fen(terms["threshold_fen"]),
-        }
+        return translate(", ").join(
+            translate("%(off)s off when you spend %(threshold)s")
+            % {"off": Fen(tier["off_fen"]), "threshold": Fen(tier["threshold_fen"])}
+            for tier in self._tiers(terms)
+        )
+
+    @staticmethod
+    def _tiers(terms: Mapping[str, Any]) -> Sequence[Mapping[str, int]]:
+        tiers: Sequence[Mapping[str, int]] = terms.get("tiers", [terms])
+        return tiers

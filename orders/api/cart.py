@@ -17,7 +17,7 @@ from coupons import wallet
 from orders import basket, pricing
 from orders.api import schemas
 from orders.api.shapes import offered_shape, why_unusable
-from orders.checkout import fingerprint
+from orders.checkout import circumstances, fingerprint, freight_rule
 from shop import cart
 from shop.catalogue import picture_url
 from shop.login import ShopperView
@@ -72,7 +72,14 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         elif not reason:
             part["all_selected"] = False
     vouchers = wallet.usable(customer.merchant_id, customer.pk, at)
-    quote = pricing.quote(wishes, vouchers, None)
+    # Chosen as the quote will choose; what freight costs is said there.
+    quote = pricing.quote(
+        wishes,
+        vouchers,
+        freight_rule(customer.merchant),
+        given=circumstances(customer, wishes, vouchers, at),
+    )
+    off = sum((line.discount for part in quote.parts for line in part.lines), Fen(0))
     chosen = next((choice for choice in quote.usable if choice.chosen), None)
     near = min((u for u in quote.unusable if u.missing), key=lambda u: u.missing, default=None)
     return {
@@ -82,8 +89,8 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         "all_selected": bool(wishes) and len(wishes) == buyable,
         "selected_quantity": sum(wish.quantity for wish in wishes),
         "goods_fen": quote.goods,
-        "discount_fen": quote.discount,
-        "payable_fen": quote.payable,
+        "discount_fen": off,
+        "payable_fen": quote.goods - off,
         "coupon": {
             "id": chosen.voucher.id,
             "name": chosen.voucher.name,
@@ -92,7 +99,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         }
         if chosen
         else None,
-        "free_freight": _free_freight(customer.merchant, quote),
+        "free_freight": _free_freight(customer.merchant, quote.goods, off),
         "hint": {
             "name": near.voucher.name,
             "message": why_unusable(near.reason, near.missing),
@@ -103,13 +110,13 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _free_freight(merchant: Merchant, quote: pricing.Quote) -> dict[str, Any] | None:
+def _free_freight(merchant: Merchant, goods: Fen, off: Fen) -> dict[str, Any] | None:
     """From how much on freight is free, and how far the cart is from it."""
     over = merchant.freight_free_over_fen
     if over is None or not merchant.freight_fen:
         return None
     reads_before = merchant.freight_free_over_reads == Merchant.FreeOverReads.BEFORE_COUPONS
-    reads = quote.goods if reads_before else quote.goods - quote.discount
+    reads = goods if reads_before else goods - off
     return {"over_fen": over, "missing_fen": max(Fen(0), over - reads)}
 
 

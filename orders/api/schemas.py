@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
+from orders.api.shapes import WHY_UNUSABLE
 from orders.models import MAX_LINES, MAX_QUANTITY, OrderStatus, PurchaseStatus
 from shop.api.source import SourceSerializer
 
@@ -119,7 +120,7 @@ class UsableCouponSerializer(serializers.Serializer[Any]):
 class UnusableCouponSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     name = serializers.CharField()
-    reason = serializers.ChoiceField(choices=["below_threshold", "not_applicable"])
+    reason = serializers.ChoiceField(choices=list(WHY_UNUSABLE))
     message = serializers.CharField()
     missing_fen = serializers.IntegerField()
 

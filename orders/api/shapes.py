@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
 from backend.money import Fen
@@ -78,11 +77,23 @@ def _quoted_line(line: pricing.Line) -> dict[str, Any]:
     }
 
 
+# Why a coupon can't be used, in the reader's words.
+WHY_UNUSABLE: Final = {
+    "below_threshold": _("%(missing)s more to use it"),
+    "not_applicable": _("It applies to nothing here."),
+    "not_now": _("It can't be used at this time."),
+    "not_this_delivery": _("It isn't for this kind of delivery."),
+    "for_new_customers": _("It is for new customers."),
+    "for_returning_customers": _("It is for customers who have bought before."),
+    "not_in_basket": _("What it is for isn't in the basket."),
+    "too_few": _("There are too few of one kind."),
+    "no_freight": _("There is no freight to pay."),
+}
+
+
 def why_unusable(reason: str, missing: Fen) -> str:
-    """Why a coupon can't be used, in the reader's words."""
-    if reason == "below_threshold":
-        return translate("%(missing)s more to use it") % {"missing": missing}
-    return translate("It applies to nothing here.")
+    """Why a coupon can't be used."""
+    return str(WHY_UNUSABLE[reason]) % {"missing": missing}
 
 
 def quote_shape(priced: Priced) -> dict[str, Any]:

@@ -42,7 +42,12 @@ BROKEN: Final = {
     "an order is the sum of its lines": """
         SELECT o.id FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id
         GROUP BY o.id HAVING o.goods_fen <> sum(l.goods_fen)
-            OR o.payable_fen <> sum(l.payable_fen) + o.freight_fen""",
+            OR o.payable_fen <> sum(l.payable_fen) + o.freight_fen
+                - coalesce((SELECT sum(r.amount_fen) FROM orders_reduction r
+                            WHERE r.order_id = o.id AND r.line_id IS NULL), 0)""",
+    "what is taken off an order is the sum of what was": """
+        SELECT o.id FROM orders_order o LEFT JOIN orders_reduction r ON r.order_id = o.id
+        GROUP BY o.id HAVING o.discount_fen <> coalesce(sum(r.amount_fen), 0)""",
     "a discount is the sum of its shares": """
         SELECT l.id FROM orders_orderline l LEFT JOIN orders_reduction r ON r.line_id = l.id
         GROUP BY l.id HAVING l.discount_fen <> coalesce(sum(r.amount_fen), 0)""",

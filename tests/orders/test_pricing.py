@@ -1,11 +1,22 @@
 """The price is made in one order, and every share adds up to the fen."""
 
-from hypothesis import given
+import datetime as dt
+
+import pytest
+from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from backend.money import Fen
 from coupons.promotions import Voucher
-from orders.pricing import FreightRule, Offered, Quote, Wish, quote
+from orders.pricing import (
+    Circumstances,
+    FreightRule,
+    NotTogether,
+    Offered,
+    Quote,
+    Wish,
+    quote,
+)
 
 
 def wish(sku: int, store: int, price: int, quantity: int) -> Wish:
@@ -37,7 +48,9 @@ def freight(
 def adds_up(priced: Quote) -> None:
     for part in priced.parts:
         assert part.goods == sum(line.wish.goods for line in part.lines)
-        assert part.discount == sum(s.amount for line in part.lines for s in line.shares)
+        off_lines = sum(s.amount for line in part.lines for s in line.shares)
+        assert 0 <= part.freight_off <= part.freight
+        assert part.discount == off_lines + part.freight_off
         assert part.payable == part.goods + part.freight - part.discount >= 0
         assert all(0 <= line.payable <= line.wish.goods for line in part.lines)
     assert priced.payable == sum(part.payable for part in priced.parts)
@@ -91,7 +104,72 @@ def test_without_an_address_freight_is_open() -> None:
     assert priced.payable == 3000
 
 
-@given(
+def test_a_freight_coupon_takes_freight_off_and_is_shared_over_the_orders() -> None:
+    basket = [wish(1, 1, 3000, 1), wish(2, 2, 1000, 1)]
+    free, some = Voucher(1, "免邮", "free_freight", {}), Voucher(2, "运费券", "free_freight", {
+        "off_fen": 300})  # fmt: skip
+
+    priced = quote(basket, [some], freight(801))
+    assert [part.freight for part in priced.parts] == [601, 200]
+    assert [part.freight_off for part in priced.parts] == [225, 75]
+    assert (priced.discount, priced.payable) == (300, 4000 + 801 - 300)
+    adds_up(priced)
+
+    both = quote(basket, [some, free], freight(801))
+    assert (both.saved, both.payable) == ({1: 801}, 4000)
+
+
+def test_a_freight_coupon_is_for_nothing_where_there_is_no_freight() -> None:
+    free = Voucher(1, "免邮", "free_freight", {})
+
+    for rule in (freight(0), freight(800, free_over=1000), None):
+        priced = quote([wish(1, 1, 3000, 1)], [free], rule)
+        assert [(u.voucher.id, u.reason) for u in priced.unusable] == [(1, "no_freight")]
+        assert priced.saved == {}
+
+
+def test_coupons_of_different_groups_go_together_and_never_take_more_than_there_is() -> None:
+    house = Voucher(1, "全场", "amount_off", {"off_fen": 700, "group": "house"})
+    brand = Voucher(2, "品牌", "amount_off", {"off_fen": 600, "group": "brand", "skus": [2]})
+
+    priced = quote([wish(1, 1, 500, 1), wish(2, 1, 500, 1)], [house, brand], freight(0))
+
+    assert priced.saved == {1: 700, 2: 150}
+    assert priced.payable == 150
+    adds_up(priced)
+
+
+def test_named_coupons_that_dont_go_together_are_refused() -> None:
+    pair = [voucher(1, 1000, 100), voucher(2, 1000, 200)]
+
+    with pytest.raises(NotTogether):
+        quote([wish(1, 1, 3000, 1)], pair, freight(0), coupons=[1, 2])
+
+
+def test_terms_see_the_categories_the_clock_and_who_asks() -> None:
+    basket = [wish(1, 1, 1000, 1), wish(2, 1, 1000, 1)]
+    tea = Voucher(1, "茶", "percent_off", {"pay_percent": 50, "categories": [9]})
+    new = Voucher(2, "新客", "amount_off", {"off_fen": 100, "customers": "new", "group": "new"})
+    lunch = Voucher(
+        3,
+        "午市",
+        "amount_off",
+        {"off_fen": 100, "hours": [["11:00", "14:00"]], "weekdays": [5], "group": "lunch"},
+    )
+    vouchers = [tea, new, lunch]  # fmt: skip
+    saturday = dt.datetime(2026, 11, 21, 12, 0)  # noqa: DTZ001  the shop's own time
+
+    given = Circumstances(saturday, new_customer=True, categories={2: (8, 9)})
+    assert quote(basket, vouchers, freight(0), given=given).saved == {1: 500, 2: 100, 3: 100}
+
+    later = Circumstances(saturday.replace(hour=14))
+    found = quote(basket, vouchers, freight(0), given=later)
+    assert {u.voucher.id: u.reason for u in found.unusable} == {
+        1: "not_applicable", 2: "for_new_customers", 3: "not_now",
+    }  # fmt: skip
+
+
+@drawn(
     lines=st.lists(
         st.tuples(st.integers(1, 4), st.integers(0, 100_000), st.integers(1, 999)),
         max_size=12,

@@ -186,7 +186,7 @@ def test_the_cart_says_how_far_free_freight_is(
     reads: str, missing: int, merchant: Merchant, customer: Customer
 ) -> None:
     Merchant.objects.filter(pk=merchant.pk).update(
-        freight_fen=800, freight_free_over_fen=1000, freight_free_over_reads=reads
+        freight_fen=200, freight_free_over_fen=1000, freight_free_over_reads=reads
     )
     makers.coupon(customer)
     shelf = makers.shelf(merchant)
@@ -198,3 +198,18 @@ def test_the_cart_says_how_far_free_freight_is(
     assert (freight == 0) == (missing == 0)
     Merchant.objects.filter(pk=merchant.pk).update(freight_free_over_fen=None)
     assert shopper("GET", "cart").body["free_freight"] is None
+
+
+def test_the_cart_leaves_a_coupon_out_that_would_cost_more_in_freight_than_it_saves(
+    merchant: Merchant, customer: Customer, api: Api
+) -> None:
+    Merchant.objects.filter(pk=merchant.pk).update(freight_fen=800, freight_free_over_fen=1000)
+    makers.coupon(customer)
+    shelf = makers.shelf(merchant)
+
+    whole = add(api, shelf)
+
+    body = {"items": [{"sku": shelf.sku_id, "quantity": 1}]}
+    quoted = api("POST", "purchases/quote", body).body
+    assert (whole["discount_fen"], whole["coupon"]) == (0, None)
+    assert (quoted["discount_fen"], quoted["freight_fen"], quoted["payable_fen"]) == (0, 0, 1000)

@@ -1,0 +1,175 @@
+"""Terms that every kind may have: which goods, where, when, for whom, from how much on.
+
+categories, products, skus   the goods it is for; none of the three: all of them
+except_categories, except_products, except_skus   but not these
+stores, delivery             ids of stores, kinds of delivery
+customers                    "new" (nothing paid yet) or "returning"
+threshold_fen                so much of the right goods must be in the basket
+weekdays, hours, blackouts   0 is Monday; [["09:00", "21:00"]]; ["2026-12-24"]
+group, exclusive             see `coupons.promotions.choice`
+store_percent                the part of the discount that the store bears, 0 to 100
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
+
+from backend.money import Fen
+from coupons.promotions import checks
+from coupons.promotions.basket import Basket, BasketLine
+
+_IDS: Final = (
+    "categories", "products", "skus",
+    "except_categories", "except_products", "except_skus", "stores",
+)  # fmt: skip
+TERMS: Final = frozenset(
+    {
+        *_IDS, "delivery", "customers", "threshold_fen", "weekdays", "hours", "blackouts",
+        "group", "exclusive", "store_percent",
+    }
+)  # fmt: skip
+_MOST_IDS: Final = 500
+DELIVERY: Final = ("express", "pickup", "local", "virtual")
+CUSTOMERS: Final = ("new", "returning")
+
+
+def check(terms: Mapping[str, Any]) -> None:
+    """Refuse common terms that can't be kept.
+
+    Raises: ValidationError, at the field.
+    """
+    for name in _IDS:
+        _each(terms, name, lambda one: type(one) is int and 0 < one <= checks.BIGGEST_ID, _MOST_IDS)
+    _each(terms, "delivery", lambda one: one in DELIVERY, len(DELIVERY))
+    _each(terms, "weekdays", lambda one: type(one) is int and 0 <= one <= 6, 7)
+    _each(terms, "hours", lambda one: _hours(one) is not None, 5)
+    _each(terms, "blackouts", lambda one: _day(one) is not None, 100)
+    if "customers" in terms and terms["customers"] not in CUSTOMERS:
+        _wrong("customers")
+    if "threshold_fen" in terms:
+        checks.fen(terms, "threshold_fen")
+    if "exclusive" in terms and type(terms["exclusive"]) is not bool:
+        _wrong("exclusive")
+    group = terms.get("group", "x")
+    if not isinstance(group, str) or not 0 < len(group) <= 24 or not group.isprintable():
+        _wrong("group")
+    if "store_percent" in terms:
+        checks.whole(terms, "store_percent", least=0, most=100)
+
+
+def _each(terms: Mapping[str, Any], name: str, fits: Callable[[Any], bool], most: int) -> None:
+    if name not in terms:
+        return
+    found = terms[name]
+    if not isinstance(found, list) or not 1 <= len(found) <= most or not all(map(fits, found)):
+        _wrong(name)
+
+
+def _wrong(name: str) -> None:
+    raise ValidationError({"terms": _("%(name)s is not understood.") % {"name": name}})
+
+
+def _hours(value: Any) -> tuple[dt.time, dt.time] | None:
+    """From when until when in a day; the end comes after the beginning, and isn't part of it."""
+    try:
+        begins, ends = value
+        found = dt.time.fromisoformat(begins), dt.time.fromisoformat(ends)
+    except (TypeError, ValueError):
+        return None
+    plain = all(isinstance(one, str) and len(one) == 5 for one in value)
+    return found if plain and found[0] < found[1] else None
+
+
+def _day(value: Any) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(value) if len(value) == 10 else None
+    except (TypeError, ValueError):
+        return None
+
+
+def against(basket: Basket, terms: Mapping[str, Any]) -> str:
+    """Why these terms aren't for this shopper, here and now; empty where they are."""
+    if "customers" in terms and (terms["customers"] == "new") != basket.new_customer:
+        return f"for_{terms['customers']}_customers"
+    if "delivery" in terms and basket.delivery not in terms["delivery"]:
+        return "not_this_delivery"
+    return "" if basket.at is None or _now(basket.at, terms) else "not_now"
+
+
+def _now(at: dt.datetime, terms: Mapping[str, Any]) -> bool:
+    if "weekdays" in terms and at.weekday() not in terms["weekdays"]:
+        return False
+    if at.date().isoformat() in terms.get("blackouts", ()):
+        return False
+    hours = [_hours(one) for one in terms.get("hours", ())]
+    return not hours or any(one is not None and one[0] <= at.time() < one[1] for one in hours)
+
+
+def eligible(basket: Basket, terms: Mapping[str, Any]) -> list[int]:
+    """The places of the lines that these terms are for."""
+    return [place for place, line in enumerate(basket.lines) if _fits(line, terms)]
+
+
+def _fits(line: BasketLine, terms: Mapping[str, Any]) -> bool:
+    if "stores" in terms and line.store not in terms["stores"]:
+        return False
+    named = [name for name in ("categories", "products", "skus") if name in terms]
+    if named and not any(_among(line, name, terms[name]) for name in named):
+        return False
+    return not any(
+        _among(line, name, terms[f"except_{name}"])
+        for name in ("categories", "products", "skus")
+        if f"except_{name}" in terms
+    )
+
+
+def _among(line: BasketLine, name: str, ids: Iterable[int]) -> bool:
+    if name == "categories":
+        return not set(line.categories).isdisjoint(ids)
+    return (line.product if name == "products" else line.sku) in ids
+
+
+_DAYS: Final = (
+    _("Monday"), _("Tuesday"), _("Wednesday"), _("Thursday"), _("Friday"), _("Saturday"),
+    _("Sunday"),
+)  # fmt: skip
+_DELIVERY_TEXTS: Final = {
+    "express": _("express delivery"),
+    "pickup": _("pick-up"),
+    "local": _("local delivery"),
+    "virtual": _("virtual goods"),
+}
+
+
+def texts(terms: Mapping[str, Any], *, threshold: bool = True) -> list[str]:
+    """The common terms in the reader's words, one each."""
+    said: list[str] = []
+    if threshold and "threshold_fen" in terms:
+        amount = Fen(terms["threshold_fen"])
+        said.append(translate("from %(amount)s on") % {"amount": amount})
+    if any(name in terms for name in ("categories", "products", "skus")):
+        said.append(translate("for some goods only"))
+    if any(f"except_{name}" in terms for name in ("categories", "products", "skus")):
+        said.append(translate("some goods excepted"))
+    if "stores" in terms:
+        said.append(translate("in some stores only"))
+    if "delivery" in terms:
+        kinds = translate(", ").join(str(_DELIVERY_TEXTS[kind]) for kind in terms["delivery"])
+        said.append(translate("for %(kinds)s") % {"kinds": kinds})
+    if "customers" in terms:
+        new = terms["customers"] == "new"
+        said.append(translate("for new customers") if new else translate("for returning customers"))
+    if "weekdays" in terms:
+        said.append(translate(", ").join(str(_DAYS[day]) for day in sorted(terms["weekdays"])))
+    if "hours" in terms:
+        said.append(translate(", ").join(f"{begins}–{ends}" for begins, ends in terms["hours"]))
+    if "blackouts" in terms:
+        days = translate(", ").join(terms["blackouts"])
+        said.append(translate("not on %(days)s") % {"days": days})
+    if terms.get("exclusive"):
+        said.append(translate("not together with others"))
+    return said

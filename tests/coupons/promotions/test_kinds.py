@@ -1,0 +1,183 @@
+"""What each kind takes off, by example; and which terms it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.money import Fen
+from coupons.promotions import PROMOTIONS, Basket, BasketLine, Voucher, check, discount, text
+
+# sku, yuan each, how many
+Line = tuple[int, int, int]
+
+
+def basket(*lines: Line) -> Basket:
+    return Basket(
+        tuple(
+            BasketLine(sku, product=10 * sku, store=1, unit_price=Fen(price), quantity=count)
+            for sku, price, count in lines
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms", "lines", "off"),
+    [
+        # 满减, in one step and in several
+        ("spend_and_save", {"threshold_fen": 100, "off_fen": 20}, [(1, 99, 1)], [0]),
+        ("spend_and_save", {"threshold_fen": 100, "off_fen": 20}, [(1, 30, 2), (2, 40, 1)],
+         [12, 8]),
+        ("spend_and_save", {"tiers": [{"threshold_fen": 100, "off_fen": 10},
+                                      {"threshold_fen": 200, "off_fen": 30}]}, [(1, 150, 1)], [10]),
+        ("spend_and_save", {"tiers": [{"threshold_fen": 100, "off_fen": 10},
+                                      {"threshold_fen": 200, "off_fen": 30}]}, [(1, 100, 2)], [30]),
+        # 立减
+        ("amount_off", {"off_fen": 50}, [(1, 30, 1), (2, 70, 1)], [15, 35]),
+        ("amount_off", {"off_fen": 50}, [(1, 30, 1)], [30]),
+        # 折扣: what doesn't come out even is paid
+        ("percent_off", {"pay_percent": 88}, [(1, 100, 1)], [12]),
+        ("percent_off", {"pay_percent": 88}, [(1, 99, 1)], [11]),
+        ("percent_off", {"pay_percent": 50, "cap_fen": 30}, [(1, 100, 1)], [30]),
+        ("percent_off", {"pay_percent": 85}, [(1, 100, 1), (2, 10, 1)], [15, 1]),
+        # 单品价
+        ("sku_price", {"sku": 2, "price_fen": 60}, [(1, 100, 1), (2, 100, 2)], [0, 40]),
+        ("sku_price", {"sku": 2, "price_fen": 60, "units": 3}, [(2, 100, 2)], [80]),
+        ("sku_price", {"sku": 2, "price_fen": 60}, [(2, 50, 1)], [0]),
+        ("sku_price", {"sku": 2, "price_fen": 60}, [(1, 100, 1)], [0]),
+        # 兑换券
+        ("exchange", {"sku": 2}, [(1, 100, 1), (2, 70, 3)], [0, 70]),
+        ("exchange", {"sku": 2, "price_fen": 1}, [(2, 70, 1)], [69]),
+        # 第二件半价
+        ("nth_rate", {"nth": 2, "pay_percent": 50}, [(1, 100, 1)], [0]),
+        ("nth_rate", {"nth": 2, "pay_percent": 50}, [(1, 100, 2), (2, 30, 5)], [50, 30]),
+        ("nth_rate", {"nth": 3, "pay_percent": 0}, [(1, 99, 7)], [198]),
+    ],
+)  # fmt: skip
+def test_what_comes_off_each_line(
+    kind: str, terms: dict[str, Any], lines: list[Line], off: list[int]
+) -> None:
+    check(kind, terms)
+
+    found = discount(Voucher(1, "券", kind, terms), basket(*lines))
+
+    assert list(found.lines or [0] * len(lines)) == off
+    assert bool(found.goods) or found.reason
+
+
+def test_freight_comes_off_whole_or_up_to_an_amount() -> None:
+    for terms, most in (({}, 800), ({"off_fen": 500}, 500)):
+        check("free_freight", terms)
+        found = discount(Voucher(1, "券", "free_freight", terms), basket((1, 100, 1)))
+        assert min(found.freight, Fen(800)) == most
+        assert found.goods == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms"),
+    [
+        ("spend_and_save", {"tiers": []}),
+        ("spend_and_save", {"tiers": [{"threshold_fen": 10, "off_fen": 1}], "off_fen": 1}),
+        ("spend_and_save", {"tiers": [{"threshold_fen": 20, "off_fen": 2},
+                                      {"threshold_fen": 10, "off_fen": 3}]}),
+        ("spend_and_save", {"tiers": [{"threshold_fen": 10, "off_fen": 2},
+                                      {"threshold_fen": 20, "off_fen": 2}]}),
+        ("spend_and_save", {"tiers": "10"}),
+        ("spend_and_save", {"tiers": [3]}),
+        ("amount_off", {}),
+        ("amount_off", {"off_fen": 0}),
+        ("percent_off", {"pay_percent": 0}),
+        ("percent_off", {"pay_percent": 100}),
+        ("percent_off", {"pay_percent": 8.8}),
+        ("percent_off", {"pay_percent": 88, "cap_fen": "10"}),
+        ("sku_price", {"sku": 1}),
+        ("sku_price", {"sku": 1, "price_fen": 0}),
+        ("sku_price", {"sku": 1, "price_fen": 1, "units": 0}),
+        ("exchange", {"sku": 0}),
+        ("exchange", {"sku": 2**63}),
+        ("exchange", {"sku": 1, "price_fen": -1}),
+        ("nth_rate", {"nth": 1, "pay_percent": 50}),
+        ("nth_rate", {"nth": 2, "pay_percent": 100}),
+        ("nth_rate", {"nth": 2}),
+        ("free_freight", {"off_fen": 0}),
+        ("free_freight", {"pay_percent": 1}),
+    ],
+)  # fmt: skip
+def test_terms_that_mean_nothing_or_give_too_much_are_refused(
+    kind: str, terms: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError):
+        check(kind, terms)
+
+
+_SOME_TERMS = st.sampled_from(
+    [
+        ("spend_and_save", {"threshold_fen": 500, "off_fen": 499}),
+        ("amount_off", {"off_fen": 700}),
+        ("percent_off", {"pay_percent": 1}),
+        ("sku_price", {"sku": 1, "price_fen": 1, "units": 999}),
+        ("exchange", {"sku": 1}),
+        ("nth_rate", {"nth": 2, "pay_percent": 0}),
+    ]
+)
+
+
+@given(
+    _SOME_TERMS,
+    st.lists(
+        st.tuples(st.integers(1, 3), st.integers(1, 5000), st.integers(1, 9)),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_no_kind_ever_takes_more_than_a_line_costs(
+    offer: tuple[str, dict[str, Any]], lines: list[Line]
+) -> None:
+    bought = basket(*lines)
+
+    found = discount(Voucher(1, "券", *offer), bought)
+
+    for off, line in zip(found.lines, bought.lines, strict=False):
+        assert 0 <= off <= line.total
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms", "chinese", "english"),
+    [
+        ("amount_off", {"off_fen": 1000}, "立减 ¥10.00", "¥10.00 off"),
+        ("percent_off", {"pay_percent": 88}, "8.8 折", "12% off"),
+        ("percent_off", {"pay_percent": 80, "cap_fen": 5000}, "8 折，最多减 ¥50.00",
+         "20% off, up to ¥50.00"),
+        ("sku_price", {"sku": 1, "price_fen": 990, "units": 2}, "特价 ¥9.90，限 2 件",
+         "¥9.90 each, up to 2"),
+        ("exchange", {"sku": 1}, "免费兑换一件", "One for free"),
+        ("exchange", {"sku": 1, "price_fen": 100}, "¥1.00 兑换一件", "One for ¥1.00"),
+        ("nth_rate", {"nth": 2, "pay_percent": 50}, "每第 2 件 5 折", "Every 2. one 50% off"),
+        ("nth_rate", {"nth": 3, "pay_percent": 0}, "每第 3 件免费", "Every 3. one free"),
+        ("free_freight", {}, "免运费", "Free freight"),
+        ("free_freight", {"off_fen": 600}, "运费减 ¥6.00", "¥6.00 off the freight"),
+        ("amount_off", {"off_fen": 1000, "threshold_fen": 5000, "stores": [1],
+                        "customers": "new", "weekdays": [5, 6], "exclusive": True},
+         "立减 ¥10.00；满 ¥50.00 可用；限部分门店；限新客；周六、周日；不与其他优惠同用",
+         "¥10.00 off; from ¥50.00 on; in some stores only; for new customers; Saturday, Sunday; "
+         "not together with others"),
+    ],
+)  # fmt: skip
+def test_the_text_is_made_of_the_terms(
+    kind: str, terms: dict[str, Any], chinese: str, english: str
+) -> None:
+    with translation.override("zh-hans"):
+        assert text(kind, terms) == chinese
+    with translation.override("en"):
+        assert text(kind, terms) == english
+
+
+def test_every_kind_names_its_own_terms() -> None:
+    for promotion in PROMOTIONS.values():
+        assert promotion.terms
+        assert str(promotion.label)
