@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench buy format locale lock clean
+.PHONY: help run test check bench buy examples format locale lock clean
 
 help: ## Say what there is to make.
 	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' Makefile
@@ -57,6 +57,9 @@ bench: $(VENV)/dev.stamp ## Measure the shop beside bare views; ARGS="--scale 0.
 
 buy: $(VENV)/run.stamp ## Play one shopper against a running `make run`.
 	@ENVIRONMENT=development $(BIN)/python -m backend.buy $(ARGS)
+
+examples: $(VENV)/dev.stamp ## Renew the OpenAPI examples from a running `make run`.
+	@ENVIRONMENT=development $(BIN)/python -m tests.examples
 
 format: $(VENV)/dev.stamp ## Let ruff put the code into shape.
 	$(BIN)/ruff check --fix .

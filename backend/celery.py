@@ -34,6 +34,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "old-receivers": {"task": "orders.tasks.scrub_receivers", "schedule": 3600},
     "expired-coupons": {"task": "coupons.tasks.expire_coupons", "schedule": 300},
     "expired-sign-ins": {"task": "shop.tasks.delete_expired_sign_ins", "schedule": 3600},
+    "expired-sessions": {"task": "shop.tasks.delete_expired_sessions", "schedule": 3600},
     "stale-carts": {"task": "shop.tasks.delete_stale_carts", "schedule": 3600},
     "old-cart-additions": {"task": "shop.tasks.delete_old_cart_additions", "schedule": 3600},
     "old-views": {"task": "shop.tasks.delete_old_views", "schedule": 3600},

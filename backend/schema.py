@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 from collections import defaultdict
+from pathlib import Path
 from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
@@ -86,6 +89,14 @@ LANGUAGE = OpenApiParameter(
 )
 
 
+@functools.cache
+def _examples() -> dict[str, dict[str, Any]]:
+    """By operation, a `body` and an `answer`; see tests/examples.py."""
+    file = Path(__file__).with_name("examples.json")
+    kept: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+    return kept
+
+
 class ShopSchema(AutoSchema):
     """Adds to every endpoint what the framework itself can answer."""
 
@@ -104,7 +115,23 @@ class ShopSchema(AutoSchema):
             declared = {200: declared}
         whole = _merged(declared, problems(*self._common_problems()))
         vars(self)["get_response_serializers"] = lambda: whole
-        return super()._get_response_bodies(direction)
+        bodies: Any = super()._get_response_bodies(direction)
+        for status, body in bodies.items():
+            if status.startswith("2"):
+                self._show(body, "answer")
+        return bodies
+
+    def _get_request_body(self, direction: Literal["request", "response"] = "request") -> Any:
+        body: Any = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        self._show(body or {}, "body")
+        return body
+
+    def _show(self, body: dict[str, Any], which: str) -> None:
+        """An example where the view names none: what the demo shop was sent, or answered."""
+        kept = _examples().get(self.get_operation_id(), {})
+        for media in body.get("content", {}).values():
+            if "examples" not in media and which in kept:
+                media["examples"] = {"DemoShop": {"value": kept[which]}}
 
     def _common_problems(self) -> list[type[DomainError]]:
         common: list[type[DomainError]] = [Invalid, MethodNotAllowed]

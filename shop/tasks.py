@@ -26,6 +26,12 @@ DELETE FROM shop_cartline WHERE id IN (
       AND c.touched_at < %(at)s - interval '7 days'  -- no merchant keeps them for less
     LIMIT %(batch)s FOR UPDATE OF c SKIP LOCKED)
 """
+# Staff who signed in at the desk; Django never clears its own table.
+_SESSIONS_SQL: Final = """
+DELETE FROM django_session WHERE session_key IN (
+    SELECT session_key FROM django_session WHERE expire_date < %(at)s
+    ORDER BY expire_date LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+"""
 # A key is for the repeat of a request, which comes within minutes.
 _CART_ADDITIONS_SQL: Final = """
 DELETE FROM shop_cartaddition WHERE id IN (
@@ -59,6 +65,12 @@ def _sweep(name: str, sql: str, batch: int) -> int:
 def delete_expired_sign_ins(batch: int = _BATCH) -> int:
     """Sign-ins that ran out are gone."""
     return _sweep("expired_sign_ins", _SIGN_INS_SQL, batch)
+
+
+@shared_task
+def delete_expired_sessions(batch: int = _BATCH) -> int:
+    """Sessions of the desk that ran out are gone."""
+    return _sweep("expired_sessions", _SESSIONS_SQL, batch)
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """Connections that are kept, and rows that go around the ORM."""
 
 import secrets
+import select
 
 import psycopg
 import pytest
@@ -32,6 +33,9 @@ def test_a_server_that_restarted_costs_no_request() -> None:
         other.execute(
             "SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid]
         ).fetchone()
+    news = select.poll()
+    news.register(connection.connection.fileno(), select.POLLIN)
+    assert news.poll(10_000)  # the server's farewell has arrived
     a_request_begins()
 
     assert Merchant.objects.count() == 1

@@ -30,6 +30,10 @@ def placeholders(text: str) -> set[str]:
     return set(re.findall(r"%\(\w+\)[sd]|\{\w*\}", text))
 
 
+# Handed along where English doesn't need it: what is paid, in tenths (8.8 折).
+BESIDE = {"%(tenths)s"}
+
+
 def test_every_text_is_translated_with_its_placeholders() -> None:
     catalogue = {entry.msgid: entry for entry in polib.pofile(str(FOLDER / "django.po"))}
     texts = written()
@@ -39,7 +43,8 @@ def test_every_text_is_translated_with_its_placeholders() -> None:
     for entry in catalogue.values():
         chinese = entry.msgstr or entry.msgstr_plural.get(0, "")
         assert chinese, entry.msgid
-        assert placeholders(chinese) <= placeholders(entry.msgid + entry.msgid_plural), entry.msgid
+        told = placeholders(entry.msgid + entry.msgid_plural) | BESIDE
+        assert placeholders(chinese) <= told, entry.msgid
 
 
 def test_what_is_loaded_is_what_is_written() -> None:

@@ -122,7 +122,9 @@ class Desk:
         assert answer.ok, answer.status_code
         return answer
 
-    def ship(self, order: int) -> None:
-        """Fill in the parcel's number and send the form."""
+    def ship(self, number: str) -> None:
+        """Look the order up, fill in the parcel's number and send the form."""
+        page = self.http.get(f"{self.url}/orders/order/", params={"q": number}, timeout=15)
+        (order,) = set(re.findall(r"/admin/orders/order/(\d+)/change/", page.text))
         parcel = {"_form_submitted": "True", "courier": "SF", "tracking_no": "SF1234567890"}
         self._send(f"orders/order/{order}/ship/", parcel)

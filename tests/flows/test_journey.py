@@ -43,10 +43,7 @@ def test_a_shopper_finds_claims_orders_pays_and_receives(
 
     (order,) = paid["orders"]
     assert shopper.shop("GET", "orders/counts")["paid"] == 1
-    ((pk,),) = database.execute(
-        "SELECT id FROM orders_order WHERE number = %s", [order["number"]]
-    ).fetchall()
-    Desk(f"http://127.0.0.1:{run.port}").ship(pk)
+    Desk(f"http://127.0.0.1:{run.port}").ship(order["number"])
     shipped = shopper.shop("GET", f"orders/{order['number']}")
     assert shipped["status"] == "shipped"
     assert [parcel["tracking_no"] for parcel in shipped["parcels"]] == ["SF1234567890"]

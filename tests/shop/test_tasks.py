@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from backend.celery import SCHEDULE, app
@@ -136,3 +137,11 @@ def test_a_picture_nobody_used_goes_with_its_file(
     files = {path.name for path in media.rglob("*") if path.is_file()}
     assert files == {Path(str(row.file)).name for row in (kept, face)}
     assert Path(str(unused.file)).name not in files
+
+
+def test_sessions_of_the_desk_that_ran_out_are_gone() -> None:
+    for key, age in (("a", 1), ("b", -1)):
+        Session.objects.create(session_key=key, session_data="", expire_date=ago(hours=age))
+
+    assert tasks.delete_expired_sessions() == 1
+    assert Session.objects.get().session_key == "b"
