@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any, Final
 
 from django.db.models import Count, Q, QuerySet
@@ -11,7 +12,9 @@ from backend.api import PAGE_SIZE, decode_cursor
 from backend.errors import NotFound
 from coupons import promotions
 from coupons.models import Coupon, CouponStatus, CouponTemplate
-from shop.models import Customer
+from coupons.promotions import scope
+from shop.catalogue import categories_of
+from shop.models import Customer, Sku
 
 # Expiry is a fact of the clock: what has run out is expired, swept or not.
 _TABS: Final[dict[str, str]] = {
@@ -36,6 +39,30 @@ def offered(merchant: int, at: dt.datetime) -> QuerySet[CouponTemplate]:
     return CouponTemplate.objects.filter(
         merchant_id=merchant, is_published=True, starts_at__lte=at, ends_at__gt=at
     ).order_by("ends_at", "pk")
+
+
+def about(templates: Iterable[CouponTemplate], merchant: int, product: int) -> list[CouponTemplate]:
+    """Those of the templates that are for a product: what its page offers.
+
+    Raises: NotFound.
+    """
+    skus = list(
+        Sku.objects.filter(merchant_id=merchant, product_id=product).values_list("pk", flat=True)
+    )
+    if not skus:
+        raise NotFound(f"product {product}")
+    categories = categories_of(merchant, [product]).get(product, ())
+    return [
+        template
+        for template in templates
+        if scope.about(
+            template.terms,
+            product=product,
+            skus=skus,
+            categories=categories,
+            own=[template.terms["sku"]] if "sku" in template.terms else (),
+        )
+    ]
 
 
 def claimed(customer: Customer, templates: list[int]) -> dict[int, int]:

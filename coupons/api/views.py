@@ -65,6 +65,15 @@ class ClaimRequestSerializer(serializers.Serializer[Any]):
     source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
+class _OfferedQuery(serializers.Serializer[Any]):
+    product = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="Only what is for this product: its page's coupons.",
+    )
+
+
 class _WalletQuery(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=queries.TABS, default="usable")
     cursor = serializers.CharField(required=False, max_length=100)
@@ -78,12 +87,15 @@ class TemplatesView(VisitorView):
     @extend_schema(
         operation_id="coupon_templates",
         tags=["coupons"],
-        parameters=[APPID],
-        responses=TemplateListSerializer,
+        parameters=[APPID, _OfferedQuery],
+        responses={200: TemplateListSerializer, **problems(NotFound)},
     )
     def get(self, request: Any) -> Response:
         """What may be claimed now, with what this customer has had already."""
-        templates = list(queries.offered(self.merchant(), timezone.now())[:100])
+        asked, merchant = checked(_OfferedQuery, request.query_params), self.merchant()
+        templates = list(queries.offered(merchant, timezone.now())[:100])
+        if "product" in asked:
+            templates = queries.about(templates, merchant, asked["product"])
         visitor = self.visitor()
         had = queries.claimed(visitor, [t.pk for t in templates]) if visitor else {}
         rows = [

@@ -114,6 +114,27 @@ def eligible(basket: Basket, terms: Mapping[str, Any]) -> list[int]:
     return [place for place, line in enumerate(basket.lines) if _fits(line, terms)]
 
 
+def about(
+    terms: Mapping[str, Any],
+    *,
+    product: int,
+    skus: Iterable[int],
+    categories: tuple[int, ...],
+    own: Iterable[int] = (),
+) -> bool:
+    """Whether these terms are for a product: for one of its skus at least, in whatever store.
+
+    `own` are the skus that the kind's own terms name, as an exchange voucher does.
+    """
+    named, everywhere = set(own), {**terms}
+    everywhere.pop("stores", None)
+    return any(
+        _fits(BasketLine(sku, product, 0, Fen(0), 1, categories), everywhere)
+        for sku in skus
+        if not named or sku in named
+    )
+
+
 def _fits(line: BasketLine, terms: Mapping[str, Any]) -> bool:
     if "stores" in terms and line.store not in terms["stores"]:
         return False

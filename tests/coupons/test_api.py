@@ -11,8 +11,9 @@ from django.utils import timezone
 from backend.api import PAGE_SIZE
 from coupons import wallet
 from coupons.models import Coupon, CouponEvent, CouponStatus, CouponTemplate
-from shop.models import Customer, Merchant, MiniProgram
+from shop.models import Customer, Merchant, MiniProgram, Product
 from tests.orders import makers
+from tests.shop import goods
 from tests.shop.conftest import Api, open_shop, signed_in
 
 HOUR: Final = dt.timedelta(hours=1)
@@ -166,3 +167,38 @@ def test_nobody_signed_in_sees_what_is_offered_and_claims_nothing(merchant: Merc
     (offer,) = visitor("GET", "coupon-templates").body["results"]
     assert (offer["id"], offer["claimed"]) == (template.pk, 0)
     assert claim(visitor, template).status == 401
+
+
+def test_a_products_page_offers_what_is_for_it(merchant: Merchant, api: Api) -> None:
+    shelf, other = makers.shelf(merchant), makers.shelf(merchant)
+    product = shelf.sku.product
+    tea = goods.category(merchant, "茶")
+    green = goods.category(merchant, "绿茶", tea)
+    Product.objects.filter(pk=product.pk).update(category=green)
+    off = {"off_fen": 100}
+    wanted = {
+        "everything": makers.template(merchant, kind="amount_off", terms=off),
+        "the category above": makers.template(
+            merchant, kind="amount_off", terms={**off, "categories": [tea.pk]}
+        ),
+        "the product": makers.template(
+            merchant, kind="amount_off", terms={**off, "products": [product.pk], "stores": [1]}
+        ),
+        "its sku": makers.template(merchant, kind="exchange", terms={"sku": shelf.sku_id}),
+    }
+    makers.template(merchant, kind="exchange", terms={"sku": other.sku_id})
+    makers.template(merchant, kind="amount_off", terms={**off, "except_categories": [green.pk]})
+    makers.template(merchant, kind="amount_off", terms={**off, "skus": [other.sku_id]})
+
+    found = api("GET", f"coupon-templates?product={product.pk}").body["results"]
+
+    assert {row["id"] for row in found} == {template.pk for template in wanted.values()}
+    assert len(api("GET", "coupon-templates").body["results"]) == 7
+
+
+def test_another_shops_product_has_no_page_here(merchant: Merchant, api: Api) -> None:
+    foreign = makers.shelf(open_shop("别家")[0])
+
+    answer = api("GET", f"coupon-templates?product={foreign.sku.product_id}")
+
+    assert (answer.status, answer.body["code"]) == (404, "not_found")
