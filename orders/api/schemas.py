@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from orders.api.shapes import WHY_UNUSABLE
 from orders.models import MAX_LINES, MAX_QUANTITY, OrderStatus, PurchaseStatus
+from shop.api.addresses import AddressSerializer
 from shop.api.source import SourceSerializer
 
 BIGGEST: Final = 2**63 - 1
@@ -140,21 +141,6 @@ class LineProblemSerializer(serializers.Serializer[Any]):
     available = serializers.IntegerField(allow_null=True)
 
 
-class AddressShapeSerializer(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    receiver = serializers.CharField()
-    phone = serializers.CharField()
-    province_code = serializers.CharField()
-    city_code = serializers.CharField()
-    district_code = serializers.CharField()
-    province = serializers.CharField()
-    city = serializers.CharField()
-    district = serializers.CharField()
-    detail = serializers.CharField()
-    tag = serializers.CharField(allow_blank=True)
-    is_default = serializers.BooleanField()
-
-
 class DeliveryOptionSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     allowed = serializers.BooleanField()
@@ -178,7 +164,7 @@ class QuoteSerializer(serializers.Serializer[Any]):
     coupons = QuotedCouponsSerializer()
     problems = LineProblemSerializer(many=True)
     needs = serializers.ListField(child=serializers.ChoiceField(choices=["address"]))
-    address = AddressShapeSerializer(allow_null=True)
+    address = AddressSerializer(allow_null=True)
     delivery_options = DeliveryOptionSerializer(many=True)
     invoice_supported = serializers.BooleanField()
     return_terms = ReturnTermSerializer(many=True)

@@ -12,8 +12,8 @@ from orders import pricing
 from orders.checkout import Priced
 from orders.lifecycle import Event
 from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
+from shop.addresses import SHOWN
 from shop.catalogue import picture_url
-from shop.models import Address
 
 _EVENT_TEXTS = {
     Event.PLACE: _("Order placed"),
@@ -31,24 +31,6 @@ _ACTIONS: dict[str, list[str]] = {
     OrderStatus.COMPLETED: [],
     OrderStatus.CLOSED: [],
 }
-
-
-def address_shape(address: Address) -> dict[str, Any]:
-    """An address, as clients lean on it."""
-    return {
-        "id": address.pk,
-        "receiver": address.receiver,
-        "phone": address.phone,
-        "province_code": address.province_code,
-        "city_code": address.city_code,
-        "district_code": address.district_code,
-        "province": address.province,
-        "city": address.city,
-        "district": address.district,
-        "detail": address.detail,
-        "tag": address.tag,
-        "is_default": address.is_default,
-    }
 
 
 def offered_shape(offered: pricing.Offered) -> dict[str, Any]:
@@ -143,7 +125,9 @@ def quote_shape(priced: Priced) -> dict[str, Any]:
         },
         "problems": [problem_shape(problem) for problem in quote.problems],
         "needs": list(priced.needs),
-        "address": address_shape(priced.address) if priced.address is not None else None,
+        "address": (
+            {name: getattr(priced.address, name) for name in SHOWN} if priced.address else None
+        ),
         "delivery_options": [
             {"kind": "express", "allowed": True, "reason": "", "stores": []},
         ],
