@@ -22,10 +22,8 @@ from backend.money import Fen
 from coupons.promotions import checks
 from coupons.promotions.basket import Basket, BasketLine
 
-_IDS: Final = (
-    "categories", "products", "skus",
-    "except_categories", "except_products", "except_skus", "stores",
-)  # fmt: skip
+_GOODS: Final = ("categories", "products", "skus")
+_IDS: Final = (*_GOODS, *(f"except_{name}" for name in _GOODS), "stores")
 TERMS: Final = frozenset(
     {
         *_IDS, "delivery", "customers", "threshold_fen", "weekdays", "hours", "blackouts",
@@ -111,7 +109,13 @@ def _now(at: dt.datetime, terms: Mapping[str, Any]) -> bool:
 
 def eligible(basket: Basket, terms: Mapping[str, Any]) -> list[int]:
     """The places of the lines that these terms are for."""
-    return [place for place, line in enumerate(basket.lines) if _fits(line, terms)]
+    ids = _ids(terms)
+    return [place for place, line in enumerate(basket.lines) if _fits(line, ids)]
+
+
+def _ids(terms: Mapping[str, Any]) -> dict[str, frozenset[int]]:
+    """The ids these terms name, to be looked up line by line."""
+    return {name: frozenset(terms[name]) for name in _IDS if name in terms}
 
 
 def about(
@@ -126,31 +130,28 @@ def about(
 
     `own` are the skus that the kind's own terms name, as an exchange voucher does.
     """
-    named, everywhere = set(own), {**terms}
-    everywhere.pop("stores", None)
+    named, ids = set(own), _ids(terms)
+    ids.pop("stores", None)
     return any(
-        _fits(BasketLine(sku, product, 0, Fen(0), 1, categories), everywhere)
+        _fits(BasketLine(sku, product, 0, Fen(0), 1, categories), ids)
         for sku in skus
         if not named or sku in named
     )
 
 
-def _fits(line: BasketLine, terms: Mapping[str, Any]) -> bool:
-    if "stores" in terms and line.store not in terms["stores"]:
+def _fits(line: BasketLine, ids: Mapping[str, frozenset[int]]) -> bool:
+    if "stores" in ids and line.store not in ids["stores"]:
         return False
-    named = [name for name in ("categories", "products", "skus") if name in terms]
-    if named and not any(_among(line, name, terms[name]) for name in named):
+    wanted = [name for name in _GOODS if name in ids]
+    if wanted and not any(_among(line, name, ids[name]) for name in wanted):
         return False
-    return not any(
-        _among(line, name, terms[f"except_{name}"])
-        for name in ("categories", "products", "skus")
-        if f"except_{name}" in terms
-    )
+    barred = (name for name in _GOODS if f"except_{name}" in ids)
+    return not any(_among(line, name, ids[f"except_{name}"]) for name in barred)
 
 
-def _among(line: BasketLine, name: str, ids: Iterable[int]) -> bool:
+def _among(line: BasketLine, name: str, ids: frozenset[int]) -> bool:
     if name == "categories":
-        return not set(line.categories).isdisjoint(ids)
+        return not ids.isdisjoint(line.categories)
     return (line.product if name == "products" else line.sku) in ids
 
 
@@ -172,9 +173,9 @@ def texts(terms: Mapping[str, Any], *, threshold: bool = True) -> list[str]:
     if threshold and "threshold_fen" in terms:
         amount = Fen(terms["threshold_fen"])
         said.append(translate("from %(amount)s on") % {"amount": amount})
-    if any(name in terms for name in ("categories", "products", "skus")):
+    if any(name in terms for name in _GOODS):
         said.append(translate("for some goods only"))
-    if any(f"except_{name}" in terms for name in ("categories", "products", "skus")):
+    if any(f"except_{name}" in terms for name in _GOODS):
         said.append(translate("some goods excepted"))
     if "stores" in terms:
         said.append(translate("in some stores only"))

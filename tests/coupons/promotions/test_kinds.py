@@ -181,3 +181,56 @@ def test_every_kind_names_its_own_terms() -> None:
     for promotion in PROMOTIONS.values():
         assert promotion.terms
         assert str(promotion.label)
+
+
+LINE = BasketLine(5, 50, store=2, unit_price=Fen(100), quantity=1, categories=(7, 70))
+
+
+@pytest.mark.parametrize(
+    ("terms", "applies"),
+    [
+        ({}, True),
+        ({"categories": [70]}, True),
+        ({"categories": [8]}, False),
+        ({"products": [50]}, True),
+        ({"products": [51]}, False),
+        ({"skus": [5], "categories": [8]}, True),
+        ({"except_skus": [5]}, False),
+        ({"categories": [7], "except_products": [50]}, False),
+        ({"except_categories": [8]}, True),
+        ({"stores": [2]}, True),
+        ({"stores": [1], "skus": [5]}, False),
+        ({"threshold_fen": 100}, True),
+        ({"threshold_fen": 101}, False),
+        ({"delivery": ["pickup"]}, False),
+        ({"customers": "new"}, False),
+        ({"customers": "returning"}, True),
+    ],
+)
+def test_common_terms_say_which_goods_where_and_for_whom(
+    terms: dict[str, Any],
+    applies: bool,  # noqa: FBT001
+) -> None:
+    whole = {"off_fen": 10, **terms}
+    check("amount_off", whole)
+
+    found = discount(Voucher(1, "券", "amount_off", whole), Basket((LINE,)))
+
+    assert (found.goods == 10) == applies
+    assert bool(found.reason) != applies
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"categories": []}, {"categories": [0]}, {"skus": ["1"]}, {"skus": [2**63]},
+        {"products": list(range(1, 502))}, {"stores": 1}, {"delivery": ["drone"]},
+        {"customers": "old"}, {"weekdays": [7]}, {"hours": [["21:00", "09:00"]]},
+        {"hours": [["9:00", "21:00"]]}, {"hours": [["09:00"]]}, {"blackouts": ["2026-13-01"]},
+        {"blackouts": [20261224]}, {"exclusive": 1}, {"group": ""}, {"group": "x" * 25},
+        {"store_percent": 101}, {"threshold_fen": 0}, {"colour": "red"},
+    ],
+)  # fmt: skip
+def test_common_terms_that_mean_nothing_are_refused(terms: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        check("amount_off", {"off_fen": 10, **terms})
