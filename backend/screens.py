@@ -176,7 +176,7 @@ class MeAndFarewellView(MeView):
             if erasure.lock(customer) is not None:
                 if orders.queries.has_open(customer):
                     raise erasure.OpenOrders
-                wallet.void_all(customer.merchant_id, customer.pk)
+                wallet.void_all(customer.merchant_id, customer.pk, at=timezone.now())
                 orders.receivers.lock(customer.merchant_id, customer.pk)
                 payers.forget(customer.merchant_id, customer.pk)
                 erasure.erase(customer)

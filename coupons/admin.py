@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display
-from coupons import promotions
+from coupons import offers, promotions
 from coupons.models import CouponTemplate
 from coupons.promotions import PROMOTIONS
 
@@ -24,10 +24,16 @@ class CouponTemplateForm(OwnedForm):
             "terms": _('In fen: {"threshold_fen": 10000, "off_fen": 2000} is 20 off from 100.')
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "way" in self.fields:
+            ways = [(way.value, way.label) for way in offers.WAYS]
+            self.fields["way"].choices = ways  # type: ignore[attr-defined]
+
     def clean_total(self) -> int:
         """What was given stays given; what was promised while claims ran stays promised."""
         total: int = self.cleaned_data["total"]
-        if total > 100_000_000:
+        if total > offers.MOST:
             raise ValidationError(_("That is more than we take at once."))
         template = self.instance
         if template.pk is None:
@@ -42,7 +48,8 @@ class CouponTemplateForm(OwnedForm):
     def _now(self) -> tuple[int, int, bool]:
         """Given, total and whether it is live, in the database and locked until it is saved."""
         row = CouponTemplate.objects.select_for_update().get(pk=self.instance.pk)
-        return row.given, row.total, row.is_published and row.ends_at > timezone.now()
+        given = sum(lot.given for lot in row.lots.select_for_update().order_by("number"))
+        return given, row.total, row.is_published and row.ends_at > timezone.now()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -59,6 +66,7 @@ class CouponTemplateForm(OwnedForm):
         if starts and ends and ends <= starts:
             self.add_error("ends_at", _("The end comes after the beginning."))
         self._check_validity(cleaned)
+        self._check_limits(cleaned)
         if not 1 <= cleaned.get("per_customer", 1) <= 100:
             self.add_error("per_customer", _("From 1 to 100."))
         return cleaned
@@ -69,11 +77,28 @@ class CouponTemplateForm(OwnedForm):
         except ValidationError as error:
             self.add_error(None, error)
 
+    def _check_limits(self, cleaned: dict[str, Any]) -> None:
+        """Limits that are there are positive, and a budget covers what was given."""
+        for name in ("per_customer_per_day", "per_day", "per_store"):
+            if cleaned.get(name) == 0:
+                self.add_error(name, _("At least 1, or leave it empty."))
+        budget, kind = cleaned.get("budget_fen"), cleaned.get("kind", self.instance.kind)
+        terms = cleaned.get("terms", self.instance.terms)
+        if budget is None or self.errors or kind not in PROMOTIONS:
+            return
+        most = PROMOTIONS[kind].most(terms)
+        if most is None:
+            self.add_error("budget_fen", _("These terms set no bound to what is taken off."))
+        elif self.instance.pk is not None and self._now()[0] * most > budget:
+            self.add_error("budget_fen", _("What was given can already take off more."))
+
     def _check_validity(self, cleaned: dict[str, Any]) -> None:
         days, begins, ends = (
             cleaned.get(name, getattr(self.instance, name))
             for name in ("valid_days", "valid_from", "valid_until")
         )
+        if not 0 <= (cleaned.get("valid_delay_days") or 0) <= (0 if days is None else 365):
+            self.add_error("valid_delay_days", _("Up to 365, and only where days are counted."))
         if days is not None:
             if begins or ends:
                 self.add_error("valid_days", _("Either days, or dates: not both."))
@@ -97,10 +122,13 @@ class CouponTemplateAdmin(MerchantAdmin):
     fields = (
         ("name", "kind"),
         ("terms", "text"),
-        ("total", "given", "per_customer"),
+        ("way", "given_from_fen"),
+        ("total", "given", "budget_fen"),
+        ("per_customer", "per_customer_per_day"),
+        ("per_day", "per_store"),
         "starts_at",
         "ends_at",
-        "valid_days",
+        ("valid_days", "valid_delay_days"),
         "valid_from",
         "valid_until",
         "is_published",
@@ -111,7 +139,17 @@ class CouponTemplateAdmin(MerchantAdmin):
         fixed = super().get_readonly_fields(request, obj)
         if obj is None or not obj.given:
             return fixed
-        return (*fixed, "kind", "terms", "per_customer", "valid_days", "valid_from", "valid_until")
+        return (
+            *fixed, "kind", "terms", "per_customer", "valid_days", "valid_delay_days", "valid_from",
+            "valid_until",
+        )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("lots")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        super().save_model(request, obj, form, change)
+        offers.deal(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         free = obj is not None and not obj.given and not obj.is_published
@@ -143,4 +181,5 @@ class CouponTemplateAdmin(MerchantAdmin):
 
     @display(description=_("given"))
     def progress(self, template: CouponTemplate) -> str:
-        return f"{template.given} / {template.total}"
+        given = template.given
+        return f"{given} / {given + template.remaining}"

@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 from backend.api import PAGE_SIZE, decode_cursor
 from backend.errors import NotFound
 from coupons import promotions
-from coupons.models import Coupon, CouponStatus, CouponTemplate
+from coupons.models import Coupon, CouponStatus, CouponTemplate, Way
 from coupons.promotions import scope
 from shop.catalogue import categories_of
 from shop.models import Customer, Sku
@@ -21,7 +21,7 @@ _TABS: Final[dict[str, str]] = {
     "usable": "c.status = 'claimed' AND c.valid_until > %(at)s",
     "held": "c.status = 'held'",
     "used": "c.status = 'used'",
-    "expired": "c.status IN ('expired', 'voided')"
+    "expired": "c.status IN ('expired', 'voided', 'passed')"
     " OR (c.status = 'claimed' AND c.valid_until <= %(at)s)",
 }
 TABS: Final = tuple(_TABS)
@@ -36,9 +36,17 @@ ORDER BY c.id DESC LIMIT %(limit)s
 
 def offered(merchant: int, at: dt.datetime) -> QuerySet[CouponTemplate]:
     """What may be claimed now, soonest to end first."""
-    return CouponTemplate.objects.filter(
-        merchant_id=merchant, is_published=True, starts_at__lte=at, ends_at__gt=at
-    ).order_by("ends_at", "pk")
+    return (
+        CouponTemplate.objects.prefetch_related("lots")
+        .filter(
+            merchant_id=merchant,
+            is_published=True,
+            way=Way.CLAIM,
+            starts_at__lte=at,
+            ends_at__gt=at,
+        )
+        .order_by("ends_at", "pk")
+    )
 
 
 def about(templates: Iterable[CouponTemplate], merchant: int, product: int) -> list[CouponTemplate]:

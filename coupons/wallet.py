@@ -1,44 +1,25 @@
-"""Coupons move here: claimed, held by a purchase, used, given back."""
+"""A coupon moves by a table: held by a purchase, used, redeemed, given back, expired, voided.
+
+These statements are the only writers of `Coupon.status`. Each moves the coupon, its use and its
+history together, and again changes nothing.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-import json
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import orjson
-from django.db import IntegrityError, connection
-from django.utils import timezone
+from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from backend import rows
-from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
 from backend.money import Fen
-from coupons.models import Coupon, CouponStatus, CouponTemplate, CouponUse
+from coupons.models import CouponStatus, CouponUse
 from coupons.promotions import Voucher
-
-
-class SoldOut(DomainError):
-    code = "sold_out"
-    message = _("All of these coupons have been claimed.")
-
-
-class ClaimLimitReached(DomainError):
-    code = "claim_limit_reached"
-    message = _("You have claimed as many of these as you may.")
-
-
-class NotStarted(DomainError):
-    code = "not_started"
-    message = _("These coupons can't be claimed yet.")
-
-
-class Ended(DomainError):
-    code = "ended"
-    message = _("These coupons can't be claimed any more.")
 
 
 class CouponUnavailable(DomainError):
@@ -46,119 +27,40 @@ class CouponUnavailable(DomainError):
     message = _("This coupon can't be used now.")
 
 
-# A hot template is one row: counting it and writing the coupon are one statement, so its lock is
-# held for one round trip. The ordinal makes two claims of one customer at once collide.
-_CLAIM_SQL: Final = """
-WITH mine AS (
-    SELECT count(*)::int AS n FROM coupons_coupon
-    WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND customer_id = %(customer)s
-), given AS (
-    UPDATE coupons_coupontemplate t
-    SET given = t.given + 1
-    FROM mine
-    WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
-      AND t.starts_at <= %(at)s AND t.ends_at > %(at)s
-      AND t.given < t.total AND mine.n < t.per_customer
-    RETURNING t.id, t.name, t.kind, t.terms, t.valid_from, t.valid_until, t.valid_days, mine.n
-), claimed AS (
-    INSERT INTO coupons_coupon (merchant_id, template_id, customer_id, ordinal, code, name, kind,
-        terms, status, valid_from, valid_until, claimed_at, source, idempotency_key)
-    SELECT %(merchant)s, id, %(customer)s, n + 1, %(code)s, name, kind, terms, 'claimed',
-        coalesce(valid_from, %(at)s),
-        coalesce(valid_until, %(at)s + make_interval(days => valid_days)),
-        %(at)s, %(source)s::jsonb, %(key)s
-    FROM given
-    RETURNING *
-), noted AS (
-    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
-    SELECT merchant_id, id, 'claimed', '', '', claimed_at FROM claimed
-)
-SELECT {claimed} FROM claimed
-"""
+class Event(StrEnum):
+    """What happens to a coupon after it was claimed, as its history says it."""
+
+    HOLD = "held"
+    LET_GO = "let_go"
+    USE = "used"
+    REDEEM = "redeemed"
+    UNDO = "undone"
+    GIVE_BACK = "given_back"
+    EXPIRE = "expired"
+    VOID = "voided"
+    PASS_ON = "passed"  # noqa: S105
 
 
-def claim(
-    *,
-    merchant: int,
-    template: int,
-    customer: int,
-    key: str | None = None,
-    source: Mapping[str, Any] | None = None,
-) -> tuple[Coupon, bool]:
-    """Put one coupon of a template into a customer's wallet; say whether it is new.
+@dataclass(frozen=True)
+class Step:
+    """From which status, to which; and whether only within the coupon's dates."""
 
-    The same key again gives the first coupon. Nothing is counted when it is refused.
-
-    Locks: the template's row, for one statement.
-    Raises: NotFound, NotStarted, Ended, SoldOut, ClaimLimitReached.
-    """
-    at = timezone.now()
-    parameters = {
-        "merchant": merchant,
-        "template": template,
-        "customer": customer,
-        "at": at,
-        "code": new_code(),
-        "source": json.dumps(dict(source or {})),
-        "key": key,
-    }
-    for _attempt in range(3):
-        try:
-            with rows.alone():
-                claimed = rows.read(_CLAIM_SQL, parameters, claimed=Coupon)
-        except IntegrityError:
-            # The same customer at the same moment: the other one took the ordinal, or the key.
-            first = _first(merchant, customer, template, key)
-            if first is not None:
-                return first, False
-            continue
-        if claimed:
-            return claimed[0][0], True
-        break
-    first = _first(merchant, customer, template, key)
-    if first is not None:
-        return first, False
-    raise _why_not(merchant, template, customer, at)
+    source: CouponStatus
+    target: CouponStatus
+    while_valid: bool = False
 
 
-def _first(merchant: int, customer: int, template: int, key: str | None) -> Coupon | None:
-    """What this Idempotency-Key gave before.
-
-    Raises: KeyReused when that was of another template.
-    """
-    if key is None:
-        return None
-    first = Coupon.objects.filter(
-        merchant_id=merchant, customer_id=customer, idempotency_key=key
-    ).first()
-    if first is not None and first.template_id != template:
-        raise KeyReused
-    return first
-
-
-def _why_not(merchant: int, template: int, customer: int, at: dt.datetime) -> DomainError:
-    """The reason a claim was refused, in the order a shopper would ask."""
-    offer = CouponTemplate.objects.filter(
-        pk=template, merchant_id=merchant, is_published=True
-    ).first()
-    if offer is None:
-        return NotFound(f"coupon template {template}")
-    if at < offer.starts_at:
-        return NotStarted(detail={"starts_at": offer.starts_at})
-    if at >= offer.ends_at:
-        return Ended()
-    mine = Coupon.objects.filter(
-        merchant_id=merchant, template_id=template, customer_id=customer
-    ).count()
-    if mine >= offer.per_customer:
-        return ClaimLimitReached(detail={"per_customer": offer.per_customer})
-    return SoldOut()
-
-
-def new_code() -> str:
-    """A code nobody guesses: 16 characters out of 32 that are not mistaken for one another."""
-    return "".join(secrets.choice("23456789ABCDEFGHJKLMNPQRSTUVWXYZ") for _i in range(16))
-
+TRANSITIONS: Final[dict[Event, Step]] = {
+    Event.HOLD: Step(CouponStatus.CLAIMED, CouponStatus.HELD, while_valid=True),
+    Event.LET_GO: Step(CouponStatus.HELD, CouponStatus.CLAIMED),
+    Event.USE: Step(CouponStatus.HELD, CouponStatus.USED),
+    Event.REDEEM: Step(CouponStatus.CLAIMED, CouponStatus.USED, while_valid=True),
+    Event.UNDO: Step(CouponStatus.USED, CouponStatus.CLAIMED),
+    Event.GIVE_BACK: Step(CouponStatus.USED, CouponStatus.CLAIMED),
+    Event.EXPIRE: Step(CouponStatus.CLAIMED, CouponStatus.EXPIRED),
+    Event.VOID: Step(CouponStatus.CLAIMED, CouponStatus.VOIDED),
+    Event.PASS_ON: Step(CouponStatus.CLAIMED, CouponStatus.PASSED, while_valid=True),
+}
 
 _USABLE_SQL: Final = """
 SELECT id, name, kind, terms FROM coupons_coupon
@@ -179,6 +81,47 @@ def usable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
         ]
 
 
+def _moved(sql: str, event: Event, values: Mapping[str, Any]) -> set[int]:
+    """The coupons that a statement moved by this step of the table."""
+    step = TRANSITIONS[event]
+    named = {"event": event.value, "source": step.source.value, "target": step.target.value}
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {**named, **values})
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+# What a coupon was put to. Only while it is valid: expiry is a fact of the clock.
+_TAKE_SQL: Final = """
+WITH mine AS (
+    SELECT c.id, w.saved
+    FROM unnest(%(coupons)s::bigint[], %(saved)s::bigint[]) AS w(id, saved)
+    JOIN coupons_coupon c ON c.id = w.id
+    WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s
+    ORDER BY c.id FOR UPDATE OF c
+), moved AS (
+    UPDATE coupons_coupon c SET status = %(target)s FROM mine
+    WHERE c.id = mine.id AND c.status = %(source)s
+      AND c.valid_from <= %(at)s AND c.valid_until > %(at)s
+    RETURNING c.id, mine.saved
+), used AS (
+    INSERT INTO coupons_couponuse (merchant_id, coupon_id, reference, saved_fen, state, at)
+    SELECT %(merchant)s, id, %(reference)s, saved, %(target)s, %(at)s FROM moved
+), noted AS (
+    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+    SELECT %(merchant)s, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
+)
+SELECT id FROM moved
+"""
+
+
+def _take(event: Event, saved: Mapping[int, Fen], **values: Any) -> None:
+    taken = _moved(
+        _TAKE_SQL, event, {"coupons": list(saved), "saved": list(saved.values()), **values}
+    )
+    if missing := set(saved) - taken:
+        raise CouponUnavailable(f"coupons {sorted(missing)}", detail={"coupon": min(missing)})
+
+
 def hold(
     *,
     merchant: int,
@@ -192,140 +135,201 @@ def hold(
     Locks: the coupons, by id. Callers hold a transaction.
     Raises: CouponUnavailable.
     """
-    if not saved:
-        return
-    parameters: dict[str, Any] = {
-        "merchant": merchant,
-        "customer": customer,
-        "coupons": list(saved),
-        "saved": list(saved.values()),
-        "reference": reference,
-        "at": at,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_HOLD_SQL, parameters)
-        held = {pk for (pk,) in cursor.fetchall()}
-    if missing := set(saved) - held:
-        raise CouponUnavailable(f"coupons {sorted(missing)}", detail={"coupon": min(missing)})
+    if saved:
+        _take(
+            Event.HOLD, saved, merchant=merchant, customer=customer, reference=reference, at=at,
+            by="",
+        )  # fmt: skip
 
 
-_HOLD_SQL: Final = """
-WITH mine AS (
-    SELECT c.id, w.saved
-    FROM unnest(%(coupons)s::bigint[], %(saved)s::bigint[]) AS w(id, saved)
-    JOIN coupons_coupon c ON c.id = w.id
-    WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s
-    ORDER BY c.id FOR UPDATE OF c
-), held AS (
-    UPDATE coupons_coupon c SET status = 'held' FROM mine
-    WHERE c.id = mine.id AND c.status = 'claimed'
-      AND c.valid_from <= %(at)s AND c.valid_until > %(at)s
-    RETURNING c.id, mine.saved
-), used AS (
-    INSERT INTO coupons_couponuse (merchant_id, coupon_id, reference, saved_fen, state, at)
-    SELECT %(merchant)s, id, %(reference)s, saved, 'held', %(at)s FROM held
-), noted AS (
-    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
-    SELECT %(merchant)s, id, 'held', %(reference)s, '', %(at)s FROM held
-)
-SELECT id FROM held
-"""
+def redeem(
+    *,
+    merchant: int,
+    customer: int,
+    coupon: int,
+    saved: Fen,
+    reference: str,
+    by: str,
+    at: dt.datetime,
+) -> None:
+    """A coupon is used at the counter: it was unused and valid.
 
-
-def use(merchant: int, reference: str) -> None:
-    """What a purchase held is used. Again, it changes nothing.
-
-    Locks: the coupons, by id.
+    Locks: the coupon. Callers hold a transaction.
+    Raises: CouponUnavailable.
     """
-    _finish(merchant, reference, CouponUse.State.USED, CouponStatus.USED, "used")
+    _take(
+        Event.REDEEM, {coupon: saved}, merchant=merchant, customer=customer, reference=reference,
+        at=at, by=by,
+    )  # fmt: skip
 
 
-def let_go(merchant: int, reference: str) -> None:
-    """What a purchase held is unused again; its dates go on as they were.
-
-    Locks: the coupons, by id.
-    """
-    _finish(merchant, reference, CouponUse.State.RETURNED, CouponStatus.CLAIMED, "let_go")
-
-
+# What becomes of the coupons that were put to one purchase or redemption, and of those uses.
+# `by_rule`: only as the coupon's terms say, see `coupons.promotions.scope`.
 _FINISH_SQL: Final = """
 WITH mine AS (
     SELECT c.id
     FROM coupons_couponuse u JOIN coupons_coupon c ON c.id = u.coupon_id
-    WHERE u.merchant_id = %(merchant)s AND u.reference = %(reference)s AND u.state = 'held'
+    WHERE u.merchant_id = %(merchant)s AND u.reference = %(reference)s AND u.state = %(source)s
     ORDER BY c.id FOR UPDATE OF c
 ), moved AS (
-    UPDATE coupons_coupon c SET status = %(status)s FROM mine
-    WHERE c.id = mine.id AND c.status = 'held'
+    UPDATE coupons_coupon c
+    SET status = %(target)s,
+        valid_until = CASE WHEN %(by_rule)s AND c.terms ? 'grace_days'
+            THEN greatest(c.valid_until,
+                          %(at)s + make_interval(days => (c.terms->>'grace_days')::int))
+            ELSE c.valid_until END
+    FROM mine
+    WHERE c.id = mine.id AND c.status = %(source)s
+      AND (NOT %(by_rule)s OR coalesce(c.terms->>'given_back', '') <> 'never'
+           AND (c.valid_until > %(at)s OR c.terms ? 'grace_days'))
     RETURNING c.id
 ), ended AS (
     UPDATE coupons_couponuse u SET state = %(state)s FROM moved
-    WHERE u.coupon_id = moved.id AND u.reference = %(reference)s AND u.state = 'held'
+    WHERE u.coupon_id = moved.id AND u.reference = %(reference)s AND u.state = %(source)s
+), noted AS (
+    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+    SELECT %(merchant)s, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
 )
-INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
-SELECT %(merchant)s, id, %(event)s, %(reference)s, '', now() FROM moved
+SELECT id FROM moved
 """
 
 
 def _finish(
-    merchant: int, reference: str, state: CouponUse.State, status: CouponStatus, event: str
-) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _FINISH_SQL,
-            {
-                "merchant": merchant,
-                "reference": reference,
-                "state": state.value,
-                "status": status.value,
-                "event": event,
-            },
-        )
+    event: Event,
+    state: CouponUse.State,
+    *,
+    merchant: int,
+    reference: str,
+    at: dt.datetime,
+    by: str = "",
+) -> set[int]:
+    values = {
+        "merchant": merchant,
+        "reference": reference,
+        "state": state.value,
+        "by_rule": event is Event.GIVE_BACK,
+        "at": at,
+        "by": by,
+    }
+    return _moved(_FINISH_SQL, event, values)
+
+
+def use(merchant: int, reference: str, *, at: dt.datetime) -> None:
+    """What a purchase held is used. Again, it changes nothing.
+
+    Locks: the coupons, by id.
+    """
+    _finish(Event.USE, CouponUse.State.USED, merchant=merchant, reference=reference, at=at)
+
+
+def let_go(merchant: int, reference: str, *, at: dt.datetime) -> None:
+    """What a purchase held is unused again; its dates go on as they were.
+
+    Locks: the coupons, by id.
+    """
+    _finish(Event.LET_GO, CouponUse.State.RETURNED, merchant=merchant, reference=reference, at=at)
+
+
+def undo(merchant: int, reference: str, *, by: str, at: dt.datetime) -> bool:
+    """What was redeemed at the counter is unused again; say whether anything was.
+
+    Locks: the coupon.
+    """
+    returned = CouponUse.State.RETURNED
+    return bool(_finish(Event.UNDO, returned, merchant=merchant, reference=reference, by=by, at=at))
+
+
+def give_back(merchant: int, reference: str, *, at: dt.datetime) -> set[int]:
+    """A purchase was wholly refunded: its coupons come back as their terms say; which did.
+
+    "Wholly" means every order that took a share of it: the caller's to know. A coupon whose terms
+    say never, or that ran out and has no days of grace, stays used.
+
+    Locks: the coupons, by id.
+    """
+    returned = CouponUse.State.RETURNED
+    return _finish(Event.GIVE_BACK, returned, merchant=merchant, reference=reference, at=at)
+
+
+_LEAVE_SQL: Final = """
+WITH mine AS (
+    SELECT c.id FROM coupons_coupon c
+    WHERE {which} AND c.status = %(source)s ORDER BY c.id FOR UPDATE
+), moved AS (
+    UPDATE coupons_coupon c SET status = %(target)s FROM mine
+    WHERE c.id = mine.id AND c.status = %(source)s {still}
+    RETURNING c.id, c.merchant_id
+), noted AS (
+    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+    SELECT merchant_id, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
+)
+SELECT id FROM moved
+"""
+_EXPIRE_SQL: Final = _LEAVE_SQL.format(
+    which="""c.id IN (SELECT id FROM coupons_coupon WHERE status = 'claimed'
+        AND valid_until <= %(at)s ORDER BY valid_until LIMIT %(limit)s)""",
+    still="AND c.valid_until <= %(at)s",
+)
+_OWN_SQL: Final = "c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s"
+_VOID_ALL_SQL: Final = _LEAVE_SQL.format(which=_OWN_SQL, still="")
+_VOID_SQL: Final = _LEAVE_SQL.format(
+    which="c.merchant_id = %(merchant)s AND c.id = ANY(%(coupons)s)", still=""
+)
+_PASS_SQL: Final = _LEAVE_SQL.format(
+    which=f"{_OWN_SQL} AND c.id = %(coupon)s",
+    still="AND c.valid_from <= %(at)s AND c.valid_until > %(at)s",
+)
 
 
 def expire(*, at: dt.datetime, limit: int = 1000) -> int:
     """Mark what has run out, for lists; nothing else depends on it. The number marked."""
-    due = list(
-        Coupon.objects.filter(status=CouponStatus.CLAIMED, valid_until__lte=at)
-        .order_by("valid_until")
-        .values_list("pk", flat=True)[:limit]
-    )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "WITH gone AS (UPDATE coupons_coupon SET status = 'expired' WHERE id = ANY(%s)"
-            " AND status = 'claimed' AND valid_until <= %s RETURNING id, merchant_id)"
-            " INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)"
-            " SELECT merchant_id, id, 'expired', '', 'sweep', %s FROM gone",
-            [due, at, at],
-        )
-        return int(cursor.rowcount)
+    values = {"at": at, "limit": limit, "reference": "", "by": "sweep"}
+    return len(_moved(_EXPIRE_SQL, Event.EXPIRE, values))
 
 
-_VOID_SQL: Final = """
-WITH gone AS (
-    UPDATE coupons_coupon SET status = 'voided'
-    WHERE id IN (
-        SELECT id FROM coupons_coupon
-        WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
-        ORDER BY id FOR UPDATE)
-    RETURNING id, merchant_id
-)
-INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
-SELECT merchant_id, id, 'voided', %(reference)s, '', %(at)s FROM gone
-"""
+def void(merchant: int, coupons: Iterable[int], *, by: str, reason: str, at: dt.datetime) -> int:
+    """Unused coupons are void; those held or used stay as they are. The number voided.
+
+    Locks: the coupons, by id.
+    """
+    values = {
+        "merchant": merchant,
+        "coupons": list(coupons),
+        "by": by,
+        "reference": reason[:40],
+        "at": at,
+    }
+    return len(_moved(_VOID_SQL, Event.VOID, values))
 
 
-def void_all(merchant: int, customer: int, *, reference: str = "erased") -> int:
+def void_all(merchant: int, customer: int, *, at: dt.datetime, reference: str = "erased") -> int:
     """A customer's unused coupons are void; again, it changes nothing. The number voided.
 
     Locks: the coupons, by id.
     """
-    parameters: dict[str, Any] = {
+    values: dict[str, Any] = {
         "merchant": merchant,
         "customer": customer,
         "reference": reference,
-        "at": timezone.now(),
+        "by": "",
+        "at": at,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_VOID_SQL, parameters)
-        return int(cursor.rowcount)
+    return len(_moved(_VOID_ALL_SQL, Event.VOID, values))
+
+
+def pass_on(*, merchant: int, customer: int, coupon: int, reference: str, at: dt.datetime) -> None:
+    """An unused, valid coupon leaves its customer's wallet for a friend's.
+
+    Locks: the coupon. Callers hold a transaction.
+    Raises: CouponUnavailable.
+    """
+    values = {
+        "merchant": merchant,
+        "customer": customer,
+        "coupon": coupon,
+        "reference": reference,
+        "by": "shopper",
+        "at": at,
+    }
+    if not _moved(_PASS_SQL, Event.PASS_ON, values):
+        raise CouponUnavailable(f"coupon {coupon}", detail={"coupon": coupon})

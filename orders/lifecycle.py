@@ -121,7 +121,7 @@ def pay(purchase_id: int, trade: Trade, *, at: dt.datetime) -> None:
     purchase = Purchase.objects.get(pk=purchase_id)
     ids = list(purchase.orders.values_list("pk", flat=True))
     advance(ids, Event.PAY, at=at, by="payment")
-    wallet.use(purchase.merchant_id, purchase.number)
+    wallet.use(purchase.merchant_id, purchase.number, at=at)
     stock.sell(purchase.merchant_id, _stocks(ids), reference=purchase.number)
     _count_sold(ids)
 
@@ -143,7 +143,7 @@ def close(purchase_id: int, reason: CloseReason, *, at: dt.datetime, by: str) ->
         purchase.save(update_fields=["status", "closed_at", "close_reason"])
         ids = list(purchase.orders.values_list("pk", flat=True))
         advance(ids, Event.CLOSE, at=at, by=by, note=str(reason.value))
-        wallet.let_go(purchase.merchant_id, purchase.number)
+        wallet.let_go(purchase.merchant_id, purchase.number, at=at)
         stock.release(purchase.merchant_id, _stocks(ids), reference=purchase.number)
     return True
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from backend.demo import OPERATOR, OWNER, SLUG, pictures
 from backend.demo.goods import CATEGORIES, GOODS, Good
 from backend.demo.words import BANNERS, LEGAL, NOTICES, SECTIONS, STORES, TEMPLATES
-from coupons import promotions
+from coupons import offers, promotions
 from coupons.models import CouponTemplate
 from shop import stock
 from shop.catalogue import clean_html, refresh
@@ -286,7 +286,7 @@ def _templates(merchant: Merchant) -> None:
             if days
             else {"valid_from": starts, "valid_until": starts + 400 * day}
         )
-        CouponTemplate.objects.create(
+        made = CouponTemplate.objects.create(
             merchant=merchant,
             name=name,
             kind="spend_and_save",
@@ -298,6 +298,7 @@ def _templates(merchant: Merchant) -> None:
             per_customer=each,
             **validity,
         )
+        offers.deal(made)
 
 
 def _people(merchant: Merchant) -> None:

@@ -10,9 +10,9 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from backend.api import Rate, checked, idempotency_key, listing
-from backend.errors import BadCursor, KeyReused, NotFound
+from backend.errors import BadCursor, NotFound
 from backend.schema import APPID, IDEMPOTENCY_KEY, problems
-from coupons import promotions, queries, wallet
+from coupons import claiming, promotions, queries
 from coupons.models import CouponStatus
 from shop.api.source import SourceSerializer
 from shop.login import ShopperView, VisitorView
@@ -29,6 +29,7 @@ class TemplateSerializer(serializers.Serializer[Any]):
     valid_from = serializers.DateTimeField(allow_null=True)
     valid_until = serializers.DateTimeField(allow_null=True)
     valid_days = serializers.IntegerField(allow_null=True)
+    valid_delay_days = serializers.IntegerField(help_text="After which the days begin to count.")
     total = serializers.IntegerField()
     remaining = serializers.IntegerField()
     per_customer = serializers.IntegerField()
@@ -62,6 +63,12 @@ class CouponListSerializer(serializers.Serializer[Any]):
 
 
 class ClaimRequestSerializer(serializers.Serializer[Any]):
+    store = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=2**63 - 1,
+        help_text="Where the shopper is; needed where a store's share is limited.",
+    )
     source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
@@ -111,10 +118,11 @@ class TemplatesView(VisitorView):
                 "valid_until": t.valid_until,
                 "valid_days": t.valid_days,
                 "total": t.total,
-                "remaining": t.total - t.given,
+                "valid_delay_days": t.valid_delay_days,
+                "remaining": t.remaining,
                 "per_customer": t.per_customer,
                 "claimed": had.get(t.pk, 0),
-                "claimable": t.given < t.total and had.get(t.pk, 0) < t.per_customer,
+                "claimable": bool(t.remaining) and had.get(t.pk, 0) < t.per_customer,
             }
             for t in templates
         ]
@@ -133,12 +141,7 @@ class ClaimView(ShopperView):
             201: CouponSerializer,
             200: CouponSerializer,
             **problems(
-                NotFound,
-                wallet.SoldOut,
-                wallet.ClaimLimitReached,
-                wallet.NotStarted,
-                wallet.Ended,
-                KeyReused,
+                *claiming.REFUSALS,
             ),
         },
     )
@@ -146,12 +149,13 @@ class ClaimView(ShopperView):
         """Put one into the wallet. The same Idempotency-Key gives the same coupon with 200."""
         asked = checked(ClaimRequestSerializer, request.data or {})
         customer = self.customer()
-        coupon, new = wallet.claim(
+        coupon, new = claiming.claim(
             merchant=customer.merchant_id,
             template=pk,
             customer=customer.pk,
             key=idempotency_key(request),
             source=asked.get("source"),
+            store=asked.get("store"),
         )
         return Response(queries.shape_of(coupon, timezone.now()), status=201 if new else 200)
 

@@ -27,5 +27,8 @@ class AmountOff:
         off = Fen(min(terms["off_fen"], basket.goods))
         return Discount(tuple(split_fen(off, [line.total for line in basket.lines])))
 
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return Fen(terms["off_fen"])
+
     def text(self, terms: Mapping[str, Any]) -> str:
         return translate("%(off)s off") % {"off": Fen(terms["off_fen"])}

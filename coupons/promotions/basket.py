@@ -12,7 +12,9 @@ from backend.money import Fen
 
 @dataclass(frozen=True)
 class BasketLine:
-    """One line as a promotion sees it. `categories`: the product's, and those above it."""
+    """One line as a promotion sees it. `categories`: the product's, and those above it; `offer`:
+    the kind of offer whose price it has, if any.
+    """
 
     sku: int
     product: int
@@ -20,6 +22,7 @@ class BasketLine:
     unit_price: Fen
     quantity: int
     categories: tuple[int, ...] = ()
+    offer: str = ""
 
     @property
     def total(self) -> Fen:
@@ -86,6 +89,9 @@ class Promotion(Protocol):
 
     def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
         """What these terms take off these goods, line by line; never more than a line costs."""
+
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        """The most that one such voucher can take off; None where these terms set no bound."""
 
     def text(self, terms: Mapping[str, Any]) -> str:
         """Its own terms in the reader's words."""

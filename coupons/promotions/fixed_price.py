@@ -42,6 +42,9 @@ class SkuPrice:
     def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
         return _down_to(basket, terms["sku"], terms["price_fen"], terms.get("units", 1))
 
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return None
+
     def text(self, terms: Mapping[str, Any]) -> str:
         return translate("%(price)s each, up to %(units)s") % {
             "price": Fen(terms["price_fen"]),
@@ -63,6 +66,9 @@ class Exchange:
 
     def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
         return _down_to(basket, terms["sku"], terms.get("price_fen", 0), 1)
+
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return None
 
     def text(self, terms: Mapping[str, Any]) -> str:
         if price := terms.get("price_fen", 0):

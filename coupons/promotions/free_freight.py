@@ -27,6 +27,9 @@ class FreeFreight:
         """As much as it may; how much freight there is, pricing knows."""
         return Discount(freight=Fen(terms.get("off_fen", checks.MOST_FEN)))
 
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return Fen(terms["off_fen"]) if "off_fen" in terms else None
+
     def text(self, terms: Mapping[str, Any]) -> str:
         if "off_fen" in terms:
             return translate("%(off)s off the freight") % {"off": Fen(terms["off_fen"])}

@@ -32,6 +32,9 @@ class NthRate:
         )
         return Discount(off) if any(off) else Discount(reason="too_few")
 
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return None
+
     def text(self, terms: Mapping[str, Any]) -> str:
         percent = terms["pay_percent"]
         facts = {"nth": terms["nth"], "off": 100 - percent, "tenths": checks.tenths(percent)}

@@ -30,6 +30,9 @@ class PercentOff:
         off = min(off, terms.get("cap_fen", off))
         return Discount(tuple(split_fen(Fen(off), [line.total for line in basket.lines])))
 
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return Fen(terms["cap_fen"]) if "cap_fen" in terms else None
+
     def text(self, terms: Mapping[str, Any]) -> str:
         """8.8 折，最多减 50.00 元."""
         percent = terms["pay_percent"]

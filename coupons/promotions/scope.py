@@ -8,6 +8,9 @@ threshold_fen                so much of the right goods must be in the basket
 weekdays, hours, blackouts   0 is Monday; [["09:00", "21:00"]]; ["2026-12-24"]
 group, exclusive             see `coupons.promotions.choice`
 store_percent                the part of the discount that the store bears, 0 to 100
+not_with                     not for goods sold at these other offers: "flash", "group"
+given_back, grace_days       what becomes of it when all it was used for is refunded: "never", or
+                             (left out) it comes back while it is valid, for so many days at least
 """
 
 import datetime as dt
@@ -27,11 +30,12 @@ _IDS: Final = (*_GOODS, *(f"except_{name}" for name in _GOODS), "stores")
 TERMS: Final = frozenset(
     {
         *_IDS, "delivery", "customers", "threshold_fen", "weekdays", "hours", "blackouts",
-        "group", "exclusive", "store_percent",
+        "group", "exclusive", "store_percent", "not_with", "given_back", "grace_days",
     }
 )  # fmt: skip
 _MOST_IDS: Final = 500
-DELIVERY: Final = ("express", "pickup", "local", "virtual")
+DELIVERY: Final = ("express", "pickup", "local", "virtual", "counter")
+OFFERS: Final = ("flash", "group")
 CUSTOMERS: Final = ("new", "returning")
 
 
@@ -55,6 +59,13 @@ def check(terms: Mapping[str, Any]) -> None:
     group = terms.get("group", "x")
     if not isinstance(group, str) or not 0 < len(group) <= 24 or not group.isprintable():
         _wrong("group")
+    _each(terms, "not_with", lambda one: one in OFFERS, len(OFFERS))
+    if terms.get("given_back", "never") != "never":
+        _wrong("given_back")
+    if "grace_days" in terms:
+        checks.whole(terms, "grace_days", least=1, most=365)
+        if "given_back" in terms:
+            raise ValidationError({"terms": _("What never comes back has no days of grace.")})
     if "store_percent" in terms:
         checks.whole(terms, "store_percent", least=0, most=100)
 
@@ -109,8 +120,12 @@ def _now(at: dt.datetime, terms: Mapping[str, Any]) -> bool:
 
 def eligible(basket: Basket, terms: Mapping[str, Any]) -> list[int]:
     """The places of the lines that these terms are for."""
-    ids = _ids(terms)
-    return [place for place, line in enumerate(basket.lines) if _fits(line, ids)]
+    ids, barred = _ids(terms), frozenset(terms.get("not_with", ()))
+    return [
+        place
+        for place, line in enumerate(basket.lines)
+        if line.offer not in barred and _fits(line, ids)
+    ]
 
 
 def _ids(terms: Mapping[str, Any]) -> dict[str, frozenset[int]]:
@@ -164,7 +179,9 @@ _DELIVERY_TEXTS: Final = {
     "pickup": _("pick-up"),
     "local": _("local delivery"),
     "virtual": _("virtual goods"),
+    "counter": _("the counter"),
 }
+_OFFER_TEXTS: Final = {"flash": _("flash sales"), "group": _("group buying")}
 
 
 def texts(terms: Mapping[str, Any], *, threshold: bool = True) -> list[str]:
@@ -192,6 +209,14 @@ def texts(terms: Mapping[str, Any], *, threshold: bool = True) -> list[str]:
     if "blackouts" in terms:
         days = translate(", ").join(terms["blackouts"])
         said.append(translate("not on %(days)s") % {"days": days})
+    if "not_with" in terms:
+        offers = translate(", ").join(str(_OFFER_TEXTS[one]) for one in terms["not_with"])
+        said.append(translate("not with %(offers)s") % {"offers": offers})
     if terms.get("exclusive"):
         said.append(translate("not together with others"))
+    if "given_back" in terms:
+        said.append(translate("doesn't come back after a refund"))
+    if "grace_days" in terms:
+        days = translate("after a refund valid for %(days)s days at least")
+        said.append(days % {"days": terms["grace_days"]})
     return said

@@ -50,6 +50,9 @@ class SpendAndSave:
         off = Fen(min(reached[-1]["off_fen"], basket.goods))
         return Discount(tuple(split_fen(off, [line.total for line in basket.lines])))
 
+    def most(self, terms: Mapping[str, Any]) -> Fen | None:
+        return Fen(self._tiers(terms)[-1]["off_fen"])
+
     def text(self, terms: Mapping[str, Any]) -> str:
         """满 100.00 元减 20.00 元."""
         return translate(", ").join(

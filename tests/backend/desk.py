@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from backend.money import Fen
+from coupons import offers
 from coupons.models import CouponTemplate
 from orders.models import Order, OrderEvent, OrderLine, Parcel, Purchase, Reduction
 from payments.models import Notification, Payment, PaymentStatus, Refund
@@ -167,7 +168,8 @@ def open_shop(mark: str) -> Shop:
             ends_at=timezone.now() + dt.timedelta(days=9),
         ),
     )
-    CouponTemplate.objects.filter(pk=template.pk).update(given=3)
+    offers.deal(template)
+    template.lots.update(given=3)
     user = User.objects.create(username=f"{mark}-clerk", is_staff=True, first_name=f"{mark} clerk")
     add(Staff, Staff.objects.create(merchant=merchant, user=user, role=Staff.Role.SERVICE))
     _sell(shop)

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coupons.models import CouponTemplate
+from coupons.models import CouponLot, CouponTemplate
 from tests.backend.desk import Shop, address, errors, filled, open_shop
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +99,7 @@ def test_while_it_is_live_the_total_only_rises(ours: Shop, client: Client) -> No
 def test_a_claim_in_the_middle_of_an_edit_is_not_lost(ours: Shop, client: Client) -> None:
     page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
     form = filled(client.get(page))
-    CouponTemplate.objects.update(given=50)
+    CouponLot.objects.update(given=50)
 
     assert client.post(page, form | {"name": "Ours new"}).status_code == 302
     assert "total" in errors(client.post(page, form | {"total": "49"}))
@@ -137,6 +137,6 @@ def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
 
     assert client.post(page, {"post": "yes"}).status_code == 403
 
-    CouponTemplate.objects.update(given=0)
+    CouponLot.objects.update(given=0)
     assert client.post(page, {"post": "yes"}).status_code == 302
     assert not CouponTemplate.objects.exists()

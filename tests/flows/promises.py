@@ -19,8 +19,11 @@ BROKEN: Final = {
         WHERE p.status = 'closed' GROUP BY p.id
         HAVING sum(m.held_delta) <> 0 OR sum(m.available_delta) <> 0""",
     "a template gave what lies in wallets, and no more than its total": """
-        SELECT t.id FROM coupons_coupontemplate t LEFT JOIN coupons_coupon c
-        ON c.template_id = t.id GROUP BY t.id HAVING t.given <> count(c.id) OR t.given > t.total""",
+        SELECT t.id FROM coupons_coupontemplate t LEFT JOIN LATERAL
+            (SELECT sum(given) AS given, sum(share) AS share FROM coupons_couponlot
+             WHERE template_id = t.id) l ON true
+        WHERE l.share > t.total OR l.given IS NULL OR l.given <> (
+            SELECT count(*) FROM coupons_coupon WHERE template_id = t.id AND way <> 'friend')""",
     "a customer has no more than their share": """
         SELECT c.customer_id FROM coupons_coupon c
         JOIN coupons_coupontemplate t ON t.id = c.template_id

@@ -8,8 +8,9 @@ from typing import Any
 from django.utils import timezone
 
 from backend.money import Fen
+from coupons import offers
+from coupons.claiming import claim
 from coupons.models import Coupon, CouponTemplate
-from coupons.wallet import claim
 from orders import basket, checkout
 from orders.models import Order, Purchase
 from shop.models import Address, Customer, Merchant, Stock, StockMovement
@@ -38,7 +39,7 @@ def shelf(
 
 def template(merchant: Merchant, *, total: int = 100, **more: Any) -> CouponTemplate:
     now = timezone.now()
-    return CouponTemplate.objects.create(
+    made = CouponTemplate.objects.create(
         **{
             "merchant": merchant,
             "name": "满 10 减 3",
@@ -52,6 +53,8 @@ def template(merchant: Merchant, *, total: int = 100, **more: Any) -> CouponTemp
             **more,
         }
     )
+    offers.deal(made)
+    return made
 
 
 def coupon(customer: Customer, **more: Any) -> Coupon:

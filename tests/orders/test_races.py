@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from backend.errors import DomainError
-from coupons import wallet
+from coupons import claiming
 from coupons.models import Coupon, CouponUse
 from orders.models import Order, Purchase
 from shop.models import Merchant
@@ -94,7 +94,7 @@ def test_a_template_of_twenty_gives_exactly_twenty(merchant: Merchant) -> None:
 
     ended = at_once(
         [
-            partial(wallet.claim, merchant=merchant.pk, template=offer.pk, customer=s.pk)
+            partial(claiming.claim, merchant=merchant.pk, template=offer.pk, customer=s.pk)
             for s in shoppers
         ]
     )
@@ -109,7 +109,7 @@ def test_a_customer_claiming_eight_times_at_once_gets_their_share(merchant: Merc
 
     ended = at_once(
         [
-            lambda: wallet.claim(merchant=merchant.pk, template=offer.pk, customer=customer.pk)
+            lambda: claiming.claim(merchant=merchant.pk, template=offer.pk, customer=customer.pk)
             for _n in range(8)
         ]
     )

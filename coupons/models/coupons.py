@@ -1,74 +1,12 @@
-"""Why it is cheaper: what is offered, and what lies in whose wallet."""
+"""What lies in whose wallet, and what happened to it."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.money import FenField
-from coupons.promotions import PROMOTIONS
-from shop.models import Customer, Owned
-
-
-def promotion_kinds() -> list[tuple[str, str]]:
-    """The kinds there are, so that a new one needs no migration."""
-    return [(kind, str(promotion.label)) for kind, promotion in PROMOTIONS.items()]
-
-
-class CouponTemplate(Owned):
-    """What is offered, to whom, how many. `given` moves only in `coupons.wallet`."""
-
-    name = models.CharField(_("name"), max_length=60)
-    kind = models.CharField(_("kind"), max_length=24, choices=promotion_kinds)
-    terms = models.JSONField(_("terms"), default=dict)
-    is_published = models.BooleanField(_("published"), default=False)
-    starts_at = models.DateTimeField(_("claimable from"))
-    ends_at = models.DateTimeField(_("claimable until"))
-    total = models.PositiveIntegerField(_("how many in all"))
-    given = models.PositiveIntegerField(_("given"), default=0, editable=False)
-    per_customer = models.PositiveSmallIntegerField(_("per customer"), default=1)
-    valid_from = models.DateTimeField(_("valid from"), null=True, blank=True)
-    valid_until = models.DateTimeField(_("valid until"), null=True, blank=True)
-    valid_days = models.PositiveSmallIntegerField(
-        _("valid for days"),
-        null=True,
-        blank=True,
-        help_text=_("Counted from the claim; leave the dates empty then."),
-    )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True)
-
-    class Meta:
-        verbose_name = _("coupon template")
-        verbose_name_plural = _("coupon templates")
-        constraints = [
-            models.CheckConstraint(
-                name="coupon_template_within_total", condition=Q(given__lte=F("total"))
-            ),
-            models.CheckConstraint(
-                name="coupon_template_per_customer_in_bounds",
-                condition=Q(per_customer__gte=1, per_customer__lte=100),
-            ),
-            models.CheckConstraint(
-                name="coupon_template_window_ordered", condition=Q(ends_at__gt=F("starts_at"))
-            ),
-            models.CheckConstraint(
-                name="coupon_template_one_validity",
-                condition=(
-                    Q(valid_days__isnull=True, valid_from__isnull=False)
-                    & Q(valid_until__gt=F("valid_from"))
-                )
-                | Q(valid_days__gte=1, valid_from__isnull=True, valid_until__isnull=True),
-            ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["merchant", "ends_at"],
-                name="coupon_template_live",
-                condition=Q(is_published=True),
-            )
-        ]
-
-    def __str__(self) -> str:
-        return self.name
+from coupons.models.offers import CouponTemplate, Way, promotion_kinds
+from shop.models import Customer, Owned, Store
 
 
 class CouponStatus(models.TextChoices):
@@ -77,6 +15,7 @@ class CouponStatus(models.TextChoices):
     USED = "used", _("used")
     EXPIRED = "expired", _("expired")
     VOIDED = "voided", _("voided")
+    PASSED = "passed", _("passed on to a friend")
 
 
 class Coupon(Owned):
@@ -104,7 +43,21 @@ class Coupon(Owned):
     valid_from = models.DateTimeField(_("valid from"))
     valid_until = models.DateTimeField(_("valid until"))
     claimed_at = models.DateTimeField(_("claimed at"))
+    way = models.CharField(
+        _("given by"), max_length=16, choices=Way, default=Way.CLAIM, db_default="claim"
+    )
+    # Where it was given. No constraint: a store is a hot row of the opening hours.
+    store = models.ForeignKey(
+        Store,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        verbose_name=_("store"),
+    )
     source = models.JSONField(_("came from"), default=dict, blank=True)
+    # The request's Idempotency-Key; or, after a space, which no request's has, what gave it.
     idempotency_key = models.CharField(max_length=64, null=True, blank=True)  # noqa: DJ001
 
     class Meta:
@@ -192,13 +145,3 @@ class CouponEvent(Owned):
 
     def __str__(self) -> str:
         return f"{self.event} {self.reference}".strip()
-
-
-__all__: list[str] = [
-    "Coupon",
-    "CouponEvent",
-    "CouponStatus",
-    "CouponTemplate",
-    "CouponUse",
-    "promotion_kinds",
-]

@@ -1,0 +1,296 @@
+"""A coupon comes into a wallet: counted and written in one statement, within every limit."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.db import IntegrityError, models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from backend import rows
+from backend.api import KeyReused, NotFound
+from backend.errors import DomainError
+from coupons.models import Coupon, CouponLot, CouponStoreCount, CouponTemplate, Way
+from shop.models import Store
+
+
+class SoldOut(DomainError):
+    code = "sold_out"
+    message = _("All of these coupons have been claimed.")
+
+
+class SoldOutToday(DomainError):
+    code = "sold_out_today"
+    message = _("Today's coupons have been claimed. More come tomorrow.")
+
+
+class SoldOutHere(DomainError):
+    code = "sold_out_in_store"
+    message = _("This store has no more of these coupons.")
+
+
+class ClaimLimitReached(DomainError):
+    code = "claim_limit_reached"
+    message = _("You have claimed as many of these as you may.")
+
+
+class DailyLimitReached(DomainError):
+    code = "claim_limit_today"
+    message = _("You have claimed as many of these as you may today.")
+
+
+class NotStarted(DomainError):
+    code = "not_started"
+    message = _("These coupons can't be claimed yet.")
+
+
+class Ended(DomainError):
+    code = "ended"
+    message = _("These coupons can't be claimed any more.")
+
+
+class StoreNeeded(DomainError):
+    code = "store_needed"
+    status = 422
+    message = _("Say in which store you are.")
+
+
+# What may be asked of a claim, and refused.
+REFUSALS: Final = (
+    NotFound, NotStarted, Ended, SoldOut, SoldOutToday, SoldOutHere, ClaimLimitReached,
+    DailyLimitReached, StoreNeeded, KeyReused,
+)  # fmt: skip
+
+# From when until when a coupon of the template `c`, given %(at)s, is valid.
+VALIDITY: Final = """
+        coalesce(c.valid_from, %(at)s + make_interval(days => c.valid_delay_days)),
+        coalesce(c.valid_until,
+                 %(at)s + make_interval(days => c.valid_delay_days + c.valid_days))"""
+
+# Counting and writing are one statement, so the lot's lock is held for one round trip. Which lot
+# a customer begins at is chance; whose lot was emptied while they waited tries again. The ordinal
+# makes two claims of one customer at once collide.
+_CLAIM_SQL: Final = """
+WITH offer AS (
+    SELECT * FROM coupons_coupontemplate t
+    WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
+      AND t.way = ANY(%(ways)s) AND t.starts_at <= %(at)s AND t.ends_at > %(at)s
+      AND CASE WHEN %(store)s::bigint IS NULL THEN t.per_store IS NULL
+               ELSE EXISTS (SELECT 1 FROM shop_store WHERE id = %(store)s
+                            AND merchant_id = %(merchant)s AND is_active) END
+), mine AS (
+    SELECT count(*)::int AS n, count(*) FILTER (WHERE claimed_at >= %(midnight)s)::int AS today
+    FROM coupons_coupon
+    WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND customer_id = %(customer)s
+), lot AS (
+    SELECT l.id FROM coupons_couponlot l, offer o, mine
+    WHERE l.template_id = %(template)s AND l.given < l.share AND mine.n < o.per_customer
+      AND (o.per_customer_per_day IS NULL OR mine.today < o.per_customer_per_day)
+      AND (o.per_day IS NULL OR l.day IS DISTINCT FROM %(day)s OR l.given_that_day < o.per_day)
+    ORDER BY (l.number + %(customer)s) %% 16 LIMIT 1
+    FOR NO KEY UPDATE OF l
+), stored AS (
+    INSERT INTO coupons_couponstorecount AS s (merchant_id, template_id, store_id, most, given)
+    SELECT o.merchant_id, o.id, %(store)s, o.per_store, 1 FROM lot, offer o
+    WHERE o.per_store IS NOT NULL
+    ON CONFLICT (merchant_id, template_id, store_id)
+    DO UPDATE SET given = s.given + 1, most = excluded.most
+    WHERE s.given < excluded.most
+    RETURNING s.id
+), counted AS (
+    UPDATE coupons_couponlot l
+    SET given = l.given + 1, day = %(day)s,
+        given_that_day = CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END + 1
+    FROM lot, offer o
+    WHERE l.id = lot.id AND (o.per_store IS NULL OR EXISTS (SELECT 1 FROM stored))
+    RETURNING o.*
+), claimed AS (
+    INSERT INTO coupons_coupon (merchant_id, template_id, customer_id, ordinal, code, name, kind,
+        terms, status, valid_from, valid_until, claimed_at, way, store_id, source,
+        idempotency_key)
+    SELECT %(merchant)s, c.id, %(customer)s, mine.n + 1, %(code)s, c.name, c.kind, c.terms,
+        'claimed', VALIDITY,
+        %(at)s, %(way)s, %(store)s, %(source)s::jsonb, %(key)s
+    FROM counted c, mine
+    RETURNING *
+), noted AS (
+    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+    SELECT merchant_id, id, 'claimed', %(reference)s, %(by)s, claimed_at FROM claimed
+)
+SELECT {claimed} FROM claimed
+""".replace("VALIDITY", VALIDITY)
+
+# Everybody who had to wait for a lot may find it empty; but then somebody else was served.
+_TRIES: Final = 50
+
+
+@dataclass(frozen=True)
+class Giving:
+    """Which template's coupon goes to whom, how and where.
+
+    `ways`: what the template's own way may be. The same `key` gives the same coupon; `by` and
+    `reference` are written into its history.
+    """
+
+    merchant: int
+    template: int
+    customer: int
+    way: Way
+    ways: Collection[Way] = ()
+    key: str | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+    store: int | None = None
+    by: str = ""
+    reference: str = ""
+
+
+def claim(
+    *,
+    merchant: int,
+    template: int,
+    customer: int,
+    key: str | None = None,
+    source: Mapping[str, Any] | None = None,
+    store: int | None = None,
+) -> tuple[Coupon, bool]:
+    """Put one coupon of a template into a customer's wallet; say whether it is new.
+
+    The same key again gives the first coupon. Nothing is counted when it is refused.
+
+    Locks: one of the template's lots, for one statement.
+    Raises: one of REFUSALS.
+    """
+    return give(
+        Giving(merchant, template, customer, Way.CLAIM, key=key, source=source or {}, store=store)
+    )
+
+
+def give(giving: Giving) -> tuple[Coupon, bool]:
+    """Count a coupon and write it into the wallet; say whether it is new.
+
+    Locks: one of the template's lots, for one statement.
+    Raises: one of REFUSALS.
+    """
+    at = timezone.now()
+    parameters = {
+        "merchant": giving.merchant,
+        "template": giving.template,
+        "customer": giving.customer,
+        "ways": [str(way.value) for way in giving.ways or (giving.way,)],
+        "way": giving.way.value,
+        "at": at,
+        "day": timezone.localdate(at),
+        "midnight": midnight(at),
+        "store": giving.store,
+        "code": new_code(),
+        "source": json.dumps(dict(giving.source)),
+        "key": giving.key,
+        "by": giving.by,
+        "reference": giving.reference,
+    }
+    for _attempt in range(_TRIES):
+        try:
+            with rows.alone():
+                claimed = rows.read(_CLAIM_SQL, parameters, claimed=Coupon)
+        except IntegrityError:
+            # The same customer at the same moment: the other one took the ordinal, or the key.
+            claimed = []
+        if claimed:
+            return claimed[0][0], True
+        first = _first(giving)
+        if first is not None:
+            return first, False
+        refusal = _why_not(giving, at)
+        if refusal is not None:
+            raise refusal
+    raise SoldOut
+
+
+def _first(giving: Giving) -> Coupon | None:
+    """What this key gave before.
+
+    Raises: KeyReused when that was of another template.
+    """
+    if giving.key is None:
+        return None
+    first = Coupon.objects.filter(
+        merchant_id=giving.merchant, customer_id=giving.customer, idempotency_key=giving.key
+    ).first()
+    if first is not None and first.template_id != giving.template:
+        raise KeyReused
+    return first
+
+
+def _why_not(giving: Giving, at: dt.datetime) -> DomainError | None:
+    """The reason a claim was refused, in the order a shopper would ask; None: try again."""
+    offer = CouponTemplate.objects.filter(
+        pk=giving.template,
+        merchant_id=giving.merchant,
+        is_published=True,
+        way__in=giving.ways or (giving.way,),
+    ).first()
+    if offer is None:
+        return NotFound(f"coupon template {giving.template}")
+    if at < offer.starts_at:
+        return NotStarted(detail={"starts_at": offer.starts_at})
+    if at >= offer.ends_at:
+        return Ended()
+    return _own_limits(giving, offer, at) or _shared_limits(giving, offer, at)
+
+
+def _own_limits(giving: Giving, offer: CouponTemplate, at: dt.datetime) -> DomainError | None:
+    """Whether this customer has had their share, in all or today."""
+    mine = list(
+        Coupon.objects.filter(
+            merchant_id=giving.merchant,
+            template_id=giving.template,
+            customer_id=giving.customer,
+        ).values_list("claimed_at", flat=True)
+    )
+    if len(mine) >= offer.per_customer:
+        return ClaimLimitReached(detail={"per_customer": offer.per_customer})
+    most = offer.per_customer_per_day
+    if most is not None and sum(one >= midnight(at) for one in mine) >= most:
+        return DailyLimitReached(detail={"per_customer_per_day": most})
+    return None
+
+
+def _shared_limits(giving: Giving, offer: CouponTemplate, at: dt.datetime) -> DomainError | None:
+    """Whether the template has none left: at all, today, or in this store."""
+    day = timezone.localdate(at)
+    lots = list(CouponLot.objects.filter(template=offer))
+    if all(lot.given >= lot.share for lot in lots):
+        return SoldOut()
+    if offer.per_day is not None and all(
+        lot.day == day and lot.given_that_day >= offer.per_day for lot in lots
+    ):
+        return SoldOutToday(detail={"per_day": offer.per_day})
+    if giving.store is None:
+        return StoreNeeded() if offer.per_store is not None else None
+    own = Store.objects.filter(pk=giving.store, merchant_id=giving.merchant, is_active=True)
+    if not own.exists():
+        return NotFound(f"store {giving.store}")
+    full = CouponStoreCount.objects.filter(
+        template=offer, store_id=giving.store, given__gte=models.F("most")
+    )
+    return SoldOutHere() if offer.per_store is not None and full.exists() else None
+
+
+def midnight(at: dt.datetime) -> dt.datetime:
+    """When the shop's day began that a moment is in."""
+    return timezone.localtime(at).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+_LETTERS: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+_LETTER_OF: Final = bytes(_LETTERS[byte % 32] for byte in range(256))
+
+
+def new_code(length: int = 16) -> str:
+    """A code nobody guesses: characters that aren't mistaken for one another, 5 bits each."""
+    return secrets.token_bytes(length).translate(_LETTER_OF).decode()

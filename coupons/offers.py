@@ -1,0 +1,93 @@
+"""How many of a template may be given, dealt out to lots: rows that are counted side by side.
+
+A template that gives many has sixteen lots, so that a rush doesn't queue at one row; a small one,
+and one with a limit per day, which is kept exactly, has one. `docs/decisions/vouchers.md` has the
+measurements.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from backend.money import Fen, split_fen
+from coupons import promotions
+from coupons.models import CouponLot, CouponTemplate, Way
+
+MOST: Final = 100_000_000
+# How a template's coupons may be come by; the other ways are those of single coupons.
+WAYS: Final = (Way.CLAIM, Way.CODE, Way.GRANT, Way.SIGN_IN, Way.PAYMENT, Way.REVIEW)
+_LOTS: Final = 16
+# Below it nobody waits long for one row, and the last vouchers are found at once.
+_MANY: Final = 1000
+
+
+def allowance(template: CouponTemplate) -> int:
+    """How many may be given: the total, or fewer where the budget covers fewer."""
+    if template.budget_fen is None:
+        return template.total
+    most = promotions.PROMOTIONS[template.kind].most(template.terms)
+    if most is None:
+        raise ValidationError({"budget_fen": _("These terms set no bound to what is taken off.")})
+    return min(template.total, int(template.budget_fen) // int(most))
+
+
+@transaction.atomic
+def deal(template: CouponTemplate) -> None:
+    """The template's lots share out what it may give. Again, it changes nothing.
+
+    Call it whenever a template is made, or its total, budget or daily limit is changed.
+
+    Locks: the template, then its lots, by number.
+    Raises: ValidationError when more have been given than that.
+    """
+    row = CouponTemplate.objects.select_for_update().get(pk=template.pk)
+    may = allowance(row)
+    lots = list(row.lots.select_for_update().order_by("number"))
+    given = sum(lot.given for lot in lots)
+    if may < given:
+        raise ValidationError(
+            {"total": _("%(count)s have been given.") % {"count": given}},
+        )
+    wanted = _LOTS if may >= _MANY and row.per_day is None else 1
+    for number in range(len(lots), wanted):
+        lots.append(CouponLot(merchant_id=row.merchant_id, template=row, number=number))
+    # Lots that are too many now keep what they gave, and give no more.
+    free = split_fen(Fen(may - given), [1] * wanted) + [Fen(0)] * (len(lots) - wanted)
+    for lot, more in zip(lots, free, strict=True):
+        lot.share = lot.given + int(more)
+        lot.save()
+
+
+_TAKE_SQL: Final = """
+WITH free AS (
+    SELECT id, number, share - given AS n FROM coupons_couponlot
+    WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND given < share
+    ORDER BY number FOR NO KEY UPDATE
+), dealt AS (
+    SELECT id, greatest(0, least(n, %(wanted)s - (sum(n) OVER (ORDER BY number) - n))) AS taken
+    FROM free
+)
+UPDATE coupons_couponlot l
+SET given = l.given + d.taken,
+    given_that_day = d.taken + CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END,
+    day = %(day)s
+FROM dealt d WHERE d.id = l.id AND d.taken > 0
+RETURNING d.taken
+"""
+
+
+def count_given(merchant: int, template: int, wanted: int, day: dt.date) -> int:
+    """Count that so many more are given, or as many as there are. How many that is.
+
+    Locks: the template's lots, by number. Callers hold a transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TAKE_SQL, {"merchant": merchant, "template": template, "wanted": wanted, "day": day}
+        )
+        return sum(int(taken) for (taken,) in cursor.fetchall())
