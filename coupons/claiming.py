@@ -77,47 +77,35 @@ VALIDITY: Final = """
 # a customer begins at is chance; whose lot was emptied while they waited tries again. The ordinal
 # makes two claims of one customer at once collide.
 _CLAIM_SQL: Final = """
-WITH offer AS (
-    SELECT * FROM coupons_coupontemplate t
-    WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
-      AND t.way = ANY(%(ways)s) AND t.starts_at <= %(at)s AND t.ends_at > %(at)s
-      AND CASE WHEN %(store)s::bigint IS NULL THEN t.per_store IS NULL
-               ELSE EXISTS (SELECT 1 FROM shop_store WHERE id = %(store)s
-                            AND merchant_id = %(merchant)s AND is_active) END
-), mine AS (
+WITH mine AS (
     SELECT count(*)::int AS n, count(*) FILTER (WHERE claimed_at >= %(midnight)s)::int AS today
     FROM coupons_coupon
     WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND customer_id = %(customer)s
 ), lot AS (
-    SELECT l.id FROM coupons_couponlot l, offer o, mine
-    WHERE l.template_id = %(template)s AND l.given < l.share AND mine.n < o.per_customer
-      AND (o.per_customer_per_day IS NULL OR mine.today < o.per_customer_per_day)
-      AND (o.per_day IS NULL OR l.day IS DISTINCT FROM %(day)s OR l.given_that_day < o.per_day)
+    SELECT l.id AS lot, t.*, mine.n
+    FROM coupons_coupontemplate t JOIN coupons_couponlot l ON l.template_id = t.id, mine
+    WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
+      AND t.way = ANY(%(ways)s) AND t.starts_at <= %(at)s AND t.ends_at > %(at)s
+      AND l.given < l.share AND mine.n < t.per_customer
+      AND (t.per_customer_per_day IS NULL OR mine.today < t.per_customer_per_day)
+      AND (t.per_day IS NULL OR l.day IS DISTINCT FROM %(day)s OR l.given_that_day < t.per_day)
+      AND IN_STORE
     ORDER BY (l.number + %(customer)s) %% 16 LIMIT 1
     FOR NO KEY UPDATE OF l
-), stored AS (
-    INSERT INTO coupons_couponstorecount AS s (merchant_id, template_id, store_id, most, given)
-    SELECT o.merchant_id, o.id, %(store)s, o.per_store, 1 FROM lot, offer o
-    WHERE o.per_store IS NOT NULL
-    ON CONFLICT (merchant_id, template_id, store_id)
-    DO UPDATE SET given = s.given + 1, most = excluded.most
-    WHERE s.given < excluded.most
-    RETURNING s.id
 ), counted AS (
     UPDATE coupons_couponlot l
     SET given = l.given + 1, day = %(day)s,
         given_that_day = CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END + 1
-    FROM lot, offer o
-    WHERE l.id = lot.id AND (o.per_store IS NULL OR EXISTS (SELECT 1 FROM stored))
-    RETURNING o.*
+    FROM lot WHERE l.id = lot.lot AND STORED
+    RETURNING lot.*
 ), claimed AS (
     INSERT INTO coupons_coupon (merchant_id, template_id, customer_id, ordinal, code, name, kind,
         terms, status, valid_from, valid_until, claimed_at, way, store_id, source,
         idempotency_key)
-    SELECT %(merchant)s, c.id, %(customer)s, mine.n + 1, %(code)s, c.name, c.kind, c.terms,
+    SELECT %(merchant)s, c.id, %(customer)s, c.n + 1, %(code)s, c.name, c.kind, c.terms,
         'claimed', VALIDITY,
         %(at)s, %(way)s, %(store)s, %(source)s::jsonb, %(key)s
-    FROM counted c, mine
+    FROM counted c
     RETURNING *
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
@@ -125,6 +113,30 @@ WITH offer AS (
 )
 SELECT {claimed} FROM claimed
 """.replace("VALIDITY", VALIDITY)
+_ANYWHERE_SQL: Final = _CLAIM_SQL.replace("IN_STORE", "t.per_store IS NULL").replace(
+    "STORED", "true"
+)
+# The store's count is taken after the lot's lock, and the lot's count after it: both or neither.
+_IN_STORE_SQL: Final = (
+    _CLAIM_SQL.replace(
+        "IN_STORE",
+        """EXISTS (SELECT 1 FROM shop_store s WHERE s.id = %(store)s
+                  AND s.merchant_id = %(merchant)s AND s.is_active)""",
+    )
+    .replace("STORED", "(lot.per_store IS NULL OR EXISTS (SELECT 1 FROM stored))")
+    .replace(
+        "), counted AS (",
+        """), stored AS (
+    INSERT INTO coupons_couponstorecount AS s (merchant_id, template_id, store_id, most, given)
+    SELECT %(merchant)s, lot.id, %(store)s, lot.per_store, 1 FROM lot
+    WHERE lot.per_store IS NOT NULL
+    ON CONFLICT (merchant_id, template_id, store_id)
+    DO UPDATE SET given = s.given + 1, most = excluded.most
+    WHERE s.given < excluded.most
+    RETURNING s.id
+), counted AS (""",
+    )
+)
 
 # Everybody who had to wait for a lot may find it empty; but then somebody else was served.
 _TRIES: Final = 50
@@ -194,10 +206,11 @@ def give(giving: Giving) -> tuple[Coupon, bool]:
         "by": giving.by,
         "reference": giving.reference,
     }
+    sql = _ANYWHERE_SQL if giving.store is None else _IN_STORE_SQL
     for _attempt in range(_TRIES):
         try:
             with rows.alone():
-                claimed = rows.read(_CLAIM_SQL, parameters, claimed=Coupon)
+                claimed = rows.read(sql, parameters, claimed=Coupon)
         except IntegrityError:
             # The same customer at the same moment: the other one took the ordinal, or the key.
             claimed = []

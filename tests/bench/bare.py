@@ -192,22 +192,35 @@ def product(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
+# The same limits kept, the same rows written, as in coupons/claiming.py.
 _CLAIM_SQL: Final = """
 WITH mine AS (
-    SELECT count(*)::int AS n FROM coupons_coupon
+    SELECT count(*)::int AS n,
+        count(*) FILTER (WHERE claimed_at >= date_trunc('day', now()))::int AS today
+    FROM coupons_coupon
     WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND customer_id = %(customer)s
-), given AS (
-    UPDATE coupons_coupontemplate t SET given = t.given + 1 FROM mine
+), lot AS (
+    SELECT l.id AS lot, t.*, mine.n
+    FROM coupons_coupontemplate t JOIN coupons_couponlot l ON l.template_id = t.id, mine
     WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
-      AND t.starts_at <= now() AND t.ends_at > now()
-      AND t.given < t.total AND mine.n < t.per_customer
-    RETURNING t.id, t.name, t.kind, t.terms, t.valid_days, mine.n
+      AND t.way = 'claim' AND t.starts_at <= now() AND t.ends_at > now()
+      AND l.given < l.share AND mine.n < t.per_customer AND t.per_store IS NULL
+      AND (t.per_customer_per_day IS NULL OR mine.today < t.per_customer_per_day)
+      AND (t.per_day IS NULL OR l.day IS DISTINCT FROM current_date
+           OR l.given_that_day < t.per_day)
+    ORDER BY (l.number + %(customer)s) %% 16 LIMIT 1 FOR NO KEY UPDATE OF l
+), counted AS (
+    UPDATE coupons_couponlot l SET given = l.given + 1, day = current_date,
+        given_that_day = CASE WHEN l.day = current_date THEN l.given_that_day ELSE 0 END + 1
+    FROM lot WHERE l.id = lot.lot
+    RETURNING lot.id, lot.name, lot.kind, lot.terms, lot.valid_days, lot.valid_delay_days, lot.n
 ), claimed AS (
     INSERT INTO coupons_coupon (merchant_id, template_id, customer_id, ordinal, code, name, kind,
-        terms, status, valid_from, valid_until, claimed_at, source)
-    SELECT %(merchant)s, id, %(customer)s, n + 1, %(code)s, name, kind, terms, 'claimed', now(),
-        now() + make_interval(days => valid_days), now(), '{}'
-    FROM given RETURNING *
+        terms, status, valid_from, valid_until, claimed_at, way, source)
+    SELECT %(merchant)s, id, %(customer)s, n + 1, %(code)s, name, kind, terms, 'claimed',
+        now() + make_interval(days => valid_delay_days),
+        now() + make_interval(days => valid_delay_days + valid_days), now(), 'claim', '{}'
+    FROM counted RETURNING *
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT merchant_id, id, 'claimed', '', '', claimed_at FROM claimed

@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 
 from backend.money import Fen
+from coupons import offers
 from coupons.models import CouponTemplate
 from shop.models import Category, Merchant, MiniProgram, PayAccount, Store
 
@@ -82,6 +83,8 @@ def open_shop(customers: int) -> Bench:
         for number, total in enumerate([50_000_000] * TEMPLATES + [50_000_000, 500])
     ]
     *_walleted, hot, small = CouponTemplate.objects.bulk_create(templates)
+    for template in templates:
+        offers.deal(template)
     with connection.cursor() as db:
         values = {"merchant": merchant.pk, "customers": customers}
         for sql in (_CUSTOMERS_SQL, _ADDRESSES_SQL):
@@ -237,6 +240,8 @@ JOIN coupons_coupontemplate t
         + i / %(customers)s::int %% %(templates)s::int
 """
 _GIVEN_SQL: Final = """
-UPDATE coupons_coupontemplate t SET given = (
-    SELECT count(*) FROM coupons_coupon c WHERE c.template_id = t.id)
+UPDATE coupons_couponlot l SET given = (
+    SELECT count(*) FROM coupons_coupon c WHERE c.template_id = l.template_id)
+WHERE l.number = 0
+  AND l.template_id < (SELECT min(id) FROM coupons_coupontemplate) + %(templates)s
 """

@@ -44,9 +44,7 @@ def sums(offer: CouponTemplate) -> tuple[int, int, int]:
 
 def yesterday(offer: CouponTemplate) -> None:
     """All that was given today was given yesterday."""
-    CouponLot.objects.filter(template=offer).update(
-        day=timezone.localdate() - dt.timedelta(days=1)
-    )
+    CouponLot.objects.filter(template=offer).update(day=timezone.localdate() - dt.timedelta(days=1))
     Coupon.objects.filter(template=offer).update(claimed_at=timezone.now() - dt.timedelta(days=1))
 
 
@@ -74,9 +72,7 @@ def test_every_voucher_of_many_lots_is_given_and_not_one_more(merchant: Merchant
 def test_the_last_voucher_is_found_in_whichever_lot_it_lies(merchant: Merchant) -> None:
     offer = template(merchant, total=1000)
     for lot in offer.lots.all():
-        CouponLot.objects.filter(pk=lot.pk).update(
-            share=lot.number == 11, given=0
-        )
+        CouponLot.objects.filter(pk=lot.pk).update(share=lot.number == 11, given=0)
 
     assert taken(offer, shopper(merchant)) == "done"
     assert taken(offer, shopper(merchant)) == "sold_out"
@@ -155,9 +151,7 @@ def test_a_store_is_not_counted_where_the_template_gave_nothing(merchant: Mercha
 def test_days_begin_to_count_after_the_delay(merchant: Merchant) -> None:
     offer = template(merchant, valid_days=7, valid_delay_days=2)
 
-    coupon, _new = claim(
-        merchant=merchant.pk, template=offer.pk, customer=shopper(merchant).pk
-    )
+    coupon, _new = claim(merchant=merchant.pk, template=offer.pk, customer=shopper(merchant).pk)
 
     day = dt.timedelta(days=1)
     assert coupon.valid_from - coupon.claimed_at == 2 * day
