@@ -90,7 +90,7 @@ def test_a_budget_covers_the_most_that_what_was_given_can_take_off(merchant: Mer
 
 
 def test_a_budget_needs_terms_with_a_bound(merchant: Merchant) -> None:
-    with pytest.raises(ValidationError, match="bound|上限"):
+    with pytest.raises(ValidationError, match=r"bound|上限"):
         template(merchant, kind="percent_off", terms={"pay_percent": 80}, budget_fen=1000)
 
     capped = template(
