@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
 from coupons.models import Coupon, CouponLot, CouponStoreCount, CouponTemplate, Way
 from shop.models import Store
+
+log = logging.getLogger(__name__)
 
 
 class SoldOut(DomainError):
@@ -74,8 +77,9 @@ VALIDITY: Final = """
                  %(at)s + make_interval(days => c.valid_delay_days + c.valid_days))"""
 
 # Counting and writing are one statement, so the lot's lock is held for one round trip. Which lot
-# a customer begins at is chance; whose lot was emptied while they waited tries again. The ordinal
-# makes two claims of one customer at once collide.
+# a customer begins at is chance; whose lot was emptied while they waited tries again. The lot is
+# chosen before it is locked: a statement that locked them until one fits would hold those that
+# didn't, and two would wait for one another. The ordinal makes two claims of one customer collide.
 _CLAIM_SQL: Final = """
 WITH mine AS (
     SELECT count(*)::int AS n, count(*) FILTER (WHERE claimed_at >= %(midnight)s)::int AS today
@@ -84,13 +88,16 @@ WITH mine AS (
 ), lot AS (
     SELECT l.id AS lot, t.*, mine.n
     FROM coupons_coupontemplate t JOIN coupons_couponlot l ON l.template_id = t.id, mine
-    WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
+    WHERE l.id = (
+        SELECT x.id FROM coupons_couponlot x
+        WHERE x.merchant_id = %(merchant)s AND x.template_id = %(template)s AND x.given < x.share
+        ORDER BY (x.number + %(customer)s) %% 16 LIMIT 1)
+      AND t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
       AND t.way = ANY(%(ways)s) AND t.starts_at <= %(at)s AND t.ends_at > %(at)s
       AND l.given < l.share AND mine.n < t.per_customer
       AND (t.per_customer_per_day IS NULL OR mine.today < t.per_customer_per_day)
       AND (t.per_day IS NULL OR l.day IS DISTINCT FROM %(day)s OR l.given_that_day < t.per_day)
       AND IN_STORE
-    ORDER BY (l.number + %(customer)s) %% 16 LIMIT 1
     FOR NO KEY UPDATE OF l
 ), counted AS (
     UPDATE coupons_couponlot l
@@ -307,3 +314,16 @@ _LETTER_OF: Final = bytes(_LETTERS[byte % 32] for byte in range(256))
 def new_code(length: int = 16) -> str:
     """A code nobody guesses: characters that aren't mistaken for one another, 5 bits each."""
     return secrets.token_bytes(length).translate(_LETTER_OF).decode()
+
+
+def try_to_give(giving: Giving) -> bool:
+    """Give it where the limits allow; say whether the customer now has it from this key.
+
+    For what nobody asked for at this moment: a refusal is logged, and is all there is to say.
+    """
+    try:
+        give(giving)
+    except REFUSALS as error:
+        log.info("template %s not given: %s", giving.template, error.code)
+        return False
+    return True

@@ -11,7 +11,8 @@ import datetime as dt
 from typing import Final
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from backend.money import Fen, split_fen
@@ -63,31 +64,25 @@ def deal(template: CouponTemplate) -> None:
         lot.save()
 
 
-_TAKE_SQL: Final = """
-WITH free AS (
-    SELECT id, number, share - given AS n FROM coupons_couponlot
-    WHERE merchant_id = %(merchant)s AND template_id = %(template)s AND given < share
-    ORDER BY number FOR NO KEY UPDATE
-), dealt AS (
-    SELECT id, greatest(0, least(n, %(wanted)s - (sum(n) OVER (ORDER BY number) - n))) AS taken
-    FROM free
-)
-UPDATE coupons_couponlot l
-SET given = l.given + d.taken,
-    given_that_day = d.taken + CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END,
-    day = %(day)s
-FROM dealt d WHERE d.id = l.id AND d.taken > 0
-RETURNING d.taken
-"""
+def fullest_lot(template: CouponTemplate) -> CouponLot | None:
+    """The lot that has most left, locked; its last may just have been taken. None: no lot has any.
 
-
-def count_given(merchant: int, template: int, wanted: int, day: dt.date) -> int:
-    """Count that so many more are given, or as many as there are. How many that is.
-
-    Locks: the template's lots, by number. Callers hold a transaction.
+    Locks: that lot, and no other: it is chosen before it is locked.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TAKE_SQL, {"merchant": merchant, "template": template, "wanted": wanted, "day": day}
-        )
-        return sum(int(taken) for (taken,) in cursor.fetchall())
+    chosen = (
+        CouponLot.objects.filter(template=template, given__lt=F("share"))
+        .order_by(F("given") - F("share"), "number")
+        .values_list("pk", flat=True)
+        .first()
+    )
+    if chosen is None:
+        return None
+    return CouponLot.objects.select_for_update(no_key=True).filter(pk=chosen).first()
+
+
+def left_in(lot: CouponLot, template: CouponTemplate, today: dt.date) -> int:
+    """How many a lot may still give, in all and today."""
+    left = lot.share - lot.given
+    if template.per_day is None:
+        return left
+    return min(left, template.per_day - (lot.given_that_day if lot.day == today else 0))

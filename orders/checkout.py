@@ -127,7 +127,7 @@ class Placing:
 
 def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
     """What this basket costs this customer now. Reads only; as many queries for many lines as for
-    few: three, and one more each where a coupon asks for categories or for new customers.
+    few: three, and one more where a coupon asks for categories.
 
     Raises: NotFound for an address or coupon that isn't theirs; CouponsDontCombine.
     """
@@ -163,7 +163,7 @@ def circumstances(
     by_category = not asked.isdisjoint({"categories", "except_categories"})
     return pricing.Circumstances(
         at=timezone.localtime(at),
-        new_customer="customers" in asked and not queries.has_paid(customer),
+        new_customer=not customer.paid_purchases,
         categories=categories_of(customer.merchant_id, products) if by_category else {},
     )
 

@@ -9,10 +9,12 @@ from enum import StrEnum
 from typing import Final
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
-from coupons import wallet
+from coupons import automatic, wallet
+from coupons.models import Way
 from orders.models import (
     CloseReason,
     Order,
@@ -24,6 +26,7 @@ from orders.models import (
     PurchaseStatus,
 )
 from shop import stock
+from shop.models import Customer
 
 
 class WrongStatus(DomainError):
@@ -100,7 +103,7 @@ class Trade:
 def pay(purchase_id: int, trade: Trade, *, at: dt.datetime) -> None:
     """The purchase is paid by this trade, and by no other ever after. All of it or nothing.
 
-    Locks: the purchase, its orders, its coupons, its stock, then its products.
+    Locks: the purchase, its orders, its coupons, its stock, its products, then the customer.
     Raises: WrongStatus when it is closed, or paid by another.
     """
     paid = Purchase.objects.filter(
@@ -108,6 +111,7 @@ def pay(purchase_id: int, trade: Trade, *, at: dt.datetime) -> None:
     ).update(
         status=PurchaseStatus.PAID,
         paid_at=at,
+        reward_at=at,
         paid_by_id=trade.payment_id,
         method=trade.method,
         out_trade_no=trade.out_trade_no,
@@ -124,6 +128,7 @@ def pay(purchase_id: int, trade: Trade, *, at: dt.datetime) -> None:
     wallet.use(purchase.merchant_id, purchase.number, at=at)
     stock.sell(purchase.merchant_id, _stocks(ids), reference=purchase.number)
     _count_sold(ids)
+    _remember(purchase)
 
 
 def close(purchase_id: int, reason: CloseReason, *, at: dt.datetime, by: str) -> bool:
@@ -185,6 +190,37 @@ def receive(order_id: int, *, at: dt.datetime, by: str) -> Order:
         order.save(update_fields=["receive_by"])
         order.lines.update(aftersale_until=at + AFTER_SALE)
     return order
+
+
+def reward(purchase_id: int) -> int:
+    """Give what a payment is thanked with, once. How many coupons that was.
+
+    Again, or twice at once, it gives nothing more: each of them has a key.
+
+    Locks: one of a template's lots at a time, then the purchase.
+    """
+    purchase = Purchase.objects.filter(pk=purchase_id, reward_at__isnull=False).first()
+    if purchase is None:
+        return 0
+    given = 0
+    if purchase.customer_id is not None:
+        given = automatic.give(
+            Way.PAYMENT, purchase.merchant_id, purchase.customer_id,
+            occasion=purchase.number, spent=purchase.payable_fen,
+        )  # fmt: skip
+    Purchase.objects.filter(pk=purchase_id).update(reward_at=None)
+    return given
+
+
+def _remember(purchase: Purchase) -> None:
+    """What the customer's own row says of what they bought: for terms and segments."""
+    if purchase.customer_id is not None:
+        Customer.objects.filter(pk=purchase.customer_id).update(
+            paid_purchases=F("paid_purchases") + 1,
+            spent_fen=F("spent_fen") + purchase.payable_fen,
+            last_paid_at=purchase.paid_at,
+            last_store_id=purchase.orders.order_by("pk").values("store_id")[:1],
+        )
 
 
 def _stocks(order_ids: Sequence[int]) -> list[int]:

@@ -83,6 +83,9 @@ class Purchase(Owned, Totals):
         _("closed because"), max_length=12, choices=CloseReason, blank=True
     )
 
+    # When what a payment is thanked with is due; empty once it was given.
+    reward_at = models.DateTimeField(null=True, editable=False)
+
     paid_by_id = models.BigIntegerField(null=True, editable=False)
     method = models.CharField(_("paid with"), max_length=24, blank=True)
     out_trade_no = models.CharField(_("merchant trade number"), max_length=32, blank=True)
@@ -118,6 +121,11 @@ class Purchase(Owned, Totals):
                 condition=Q(status="awaiting_payment"),
             ),
             models.Index(fields=["customer", "-id"], name="purchase_of_customer"),
+            models.Index(
+                fields=["reward_at"],
+                name="purchase_to_reward",
+                condition=Q(reward_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from backend.api import PAGE_SIZE, decode_cursor, encode_cursor
 from backend.errors import NotFound
-from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
+from orders.models import Order, OrderLine, OrderStatus, Purchase
 from shop.models import Customer
 
 # A tab of the order list, and what it holds. The keys of `counts` are the same words.
@@ -42,13 +42,6 @@ def counts(customer: Customer) -> dict[str, int]:
 def has_open(customer: Customer) -> bool:
     """Whether anything of this customer's is still under way."""
     return _orders(customer).filter(status__in=_OPEN).exists()
-
-
-def has_paid(customer: Customer) -> bool:
-    """Whether this customer ever paid for something; until then they are new."""
-    return Purchase.objects.filter(
-        merchant_id=customer.merchant_id, customer_id=customer.pk, status=PurchaseStatus.PAID
-    ).exists()
 
 
 # A row of the list: an unpaid purchase whole, else an order. Sorted by the order's id, of which a

@@ -11,11 +11,23 @@ from django.utils import timezone
 from backend import metrics
 from backend.celery import wake
 from orders import lifecycle, receivers
-from orders.models import Order, OrderStatus
+from orders.models import Order, OrderStatus, Purchase
 
 log = logging.getLogger(__name__)
 
 _BATCH: Final = 500
+
+
+@shared_task
+def reward_paid() -> None:
+    """Thank for payments, with what templates give after one."""
+    due = Purchase.objects.filter(reward_at__lte=timezone.now()).order_by("reward_at")
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    for pk in rows:
+        lifecycle.reward(pk)
+    metrics.sweep("reward_paid", len(rows))
+    if len(rows) == _BATCH:
+        wake(reward_paid)
 
 
 @shared_task

@@ -10,6 +10,7 @@ from django.utils import timezone
 from backend import metrics
 from backend.celery import wake
 from orders.models import Purchase, PurchaseStatus
+from orders.tasks import reward_paid
 from payments import notifications, paying, refunds
 from payments.models import OPEN_STATUSES, Notification, Payment, Refund
 
@@ -24,6 +25,8 @@ def settle_notifications() -> None:
     ).order_by("act_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
     metrics.sweep("settle_notifications", paying.each(rows, notifications.act, "notification"))
+    if rows:
+        wake(reward_paid)  # the shopper looks at the page after paying
     if len(rows) == _BATCH:
         wake(settle_notifications)
 

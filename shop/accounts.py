@@ -131,7 +131,10 @@ def _meet(
             if customer is None:
                 customer, new = (
                     Customer.objects.create(
-                        merchant_id=merchant, unionid=who.unionid or None, source=dict(source)
+                        merchant_id=merchant,
+                        unionid=who.unionid or None,
+                        source=dict(source),
+                        greet_at=timezone.now(),
                     ),
                     True,
                 )
@@ -190,7 +193,8 @@ def verify_phone(customer: Customer, program: MiniProgram, code: str) -> Custome
             raise BadPhoneCode
         Customer.objects.filter(pk__in=set(rows) - {mine.pk}).update(phone=None)
         mine.phone = number
-        mine.save(update_fields=["phone"])
+        mine.greet_at = timezone.now()
+        mine.save(update_fields=["phone", "greet_at"])
     return mine
 
 

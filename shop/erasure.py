@@ -72,6 +72,8 @@ def erase(customer: Customer) -> None:
     row.avatar = ""
     row.gender = Customer.Gender.UNKNOWN
     row.source = {}
+    row.tags = []
+    row.greet_at = None
     row.token_version += 1
     row.erased_at = timezone.now()
     row.save()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend import buy
+from backend.demo.words import BOX_CODE
 from tests.flows.shopper import Desk, Shopper
 
 FILE: Final = Path(__file__).resolve().parents[1] / "backend" / "examples.json"
@@ -55,6 +56,7 @@ def play(record: Recorder) -> None:
     call("coupon_templates", "GET", "coupon-templates")
     template = record.kept["coupon_templates"]["answer"]["results"][0]["id"]
     coupon = call("claim", "POST", f"coupon-templates/{template}/claim", {})
+    call("redeem_code", "POST", "coupon-codes", {"code": BOX_CODE[2]})
     call("coupons", "GET", "coupons")
     call("coupon", "GET", f"coupons/{coupon['id']}")
 

@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from backend.demo import OPERATOR, OWNER, SLUG, pictures
 from backend.demo.goods import CATEGORIES, GOODS, Good
-from backend.demo.words import BANNERS, LEGAL, NOTICES, SECTIONS, STORES, TEMPLATES
-from coupons import offers, promotions
-from coupons.models import CouponTemplate
+from backend.demo.words import BANNERS, BOX_CODE, LEGAL, NOTICES, SECTIONS, STORES, TEMPLATES
+from coupons import codes, offers, promotions
+from coupons.models import CodeBatch, CouponTemplate, Way
 from shop import stock
 from shop.catalogue import clean_html, refresh
 from shop.models import (
@@ -259,9 +259,9 @@ def _window(merchant: Merchant, products: dict[str, Product]) -> None:
         )
     for text in NOTICES:
         Notice.objects.create(merchant=merchant, text=text)
-    for sort, (title, codes) in enumerate(SECTIONS):
+    for sort, (title, members) in enumerate(SECTIONS):
         section = HomeSection.objects.create(merchant=merchant, title=title, sort=sort)
-        section.products.set([products[code] for code in codes])
+        section.products.set([products[code] for code in members])
     now = timezone.now()
     for kind, title, body in LEGAL:
         LegalDocument.objects.create(
@@ -275,30 +275,41 @@ def _window(merchant: Merchant, products: dict[str, Product]) -> None:
 
 
 def _templates(merchant: Merchant) -> None:
-    now = timezone.now()
-    day = dt.timedelta(days=1)
     for name, threshold, off, total, each, begins, days in TEMPLATES:
         terms = {"threshold_fen": threshold, "off_fen": off}
-        promotions.check("spend_and_save", terms)
-        starts = now + begins * day
-        validity: dict[str, Any] = (
-            {"valid_days": days}
-            if days
-            else {"valid_from": starts, "valid_until": starts + 400 * day}
+        _offer(
+            merchant, name, "spend_and_save", terms, begins, days, total=total, per_customer=each
         )
-        made = CouponTemplate.objects.create(
-            merchant=merchant,
-            name=name,
-            kind="spend_and_save",
-            terms=terms,
-            is_published=True,
-            starts_at=starts,
-            ends_at=starts + 365 * day,
-            total=total,
-            per_customer=each,
-            **validity,
-        )
-        offers.deal(made)
+    name, terms, text = BOX_CODE
+    inside = _offer(merchant, name, "amount_off", terms, 0, 30, total=5000, way=Way.CODE)
+    batch = CodeBatch.objects.create(
+        merchant=merchant, template=inside, name=name, text=text, uses=None, by="demo"
+    )
+    codes.make_some(batch.pk)
+
+
+def _offer(
+    merchant: Merchant,
+    name: str,
+    kind: str,
+    terms: dict[str, Any],
+    begins: int,
+    days: int,
+    **more: Any,
+) -> CouponTemplate:
+    """A template, claimable from so many days on; valid for days, or until a date where none."""
+    promotions.check(kind, terms)
+    day = dt.timedelta(days=1)
+    starts = timezone.now() + begins * day
+    validity: dict[str, Any] = (
+        {"valid_days": days} if days else {"valid_from": starts, "valid_until": starts + 400 * day}
+    )
+    made = CouponTemplate.objects.create(
+        merchant=merchant, name=name, kind=kind, terms=terms, is_published=True,
+        starts_at=starts, ends_at=starts + 365 * day, **validity, **more,
+    )  # fmt: skip
+    offers.deal(made)
+    return made
 
 
 def _people(merchant: Merchant) -> None:

@@ -52,6 +52,9 @@ TEMPLATES: Final = (
     ("下周开抢 满 300 减 80", 30000, 8000, 300, 1, 7, 10),
 )
 
+# Its voucher's name and terms, and the code that is printed inside.
+BOX_CODE: Final = ("开箱有礼 立减 5 元", {"off_fen": 500}, "SHANYE")
+
 # Text, what is drawn, the colour behind, and the product it leads to.
 BANNERS: Final = (
     ("新茶到了，先喝为敬", ("teapot", "cup", "tin"), "抹茶", "TEA-01"),

@@ -33,7 +33,14 @@ _MENU: Final = [
             ("swap_vert", "shop", "stockmovement"),
         ],
     ),
-    (_("Marketing"), [("confirmation_number", "coupons", "coupontemplate")]),
+    (
+        _("Marketing"),
+        [
+            ("confirmation_number", "coupons", "coupontemplate"),
+            ("redeem", "coupons", "grant"),
+            ("password", "coupons", "codebatch"),
+        ],
+    ),
     (
         _("Shop window"),
         [

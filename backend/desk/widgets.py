@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         PasswordInput as PasswordBox,
     )
     from django.forms import (
+        Select as SelectBox,
+    )
+    from django.forms import (
         Textarea as TextBox,
     )
     from django.forms import (
@@ -37,6 +40,7 @@ else:
     from unfold.widgets import UnfoldAdminFileFieldWidget as FileBox
     from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberBox
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordBox
+    from unfold.widgets import UnfoldAdminSelectWidget as SelectBox
     from unfold.widgets import UnfoldAdminTextareaWidget as TextBox
     from unfold.widgets import UnfoldAdminTextInputWidget as LineBox
 
@@ -47,6 +51,7 @@ __all__ = [
     "ManyFilesBox",
     "NumberBox",
     "PasswordBox",
+    "SelectBox",
     "TextBox",
     "action",
     "display",

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from backend.api import Rate, checked, idempotency_key, listing
 from backend.errors import BadCursor, NotFound
 from backend.schema import APPID, IDEMPOTENCY_KEY, problems
-from coupons import claiming, promotions, queries
+from coupons import claiming, codes, promotions, queries
 from coupons.models import CouponStatus
 from shop.api.source import SourceSerializer
 from shop.login import ShopperView, VisitorView
@@ -157,6 +157,37 @@ class ClaimView(ShopperView):
             source=asked.get("source"),
             store=asked.get("store"),
         )
+        return Response(queries.shape_of(coupon, timezone.now()), status=201 if new else 200)
+
+
+class CodeRequestSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField(max_length=64, help_text="As it was typed or scanned.")
+    source = SourceSerializer(required=False)  # type: ignore[assignment]
+
+
+class CodeRate(Rate):
+    """Counted by the customer, not the address: nobody is locked out for their neighbour."""
+
+    scope, limit, seconds = "code", 20, 600
+
+
+class CodeView(ShopperView):
+    throttle_classes = (CodeRate,)
+
+    @extend_schema(
+        operation_id="redeem_code",
+        tags=["coupons"],
+        request=CodeRequestSerializer,
+        responses={
+            201: CouponSerializer,
+            200: CouponSerializer,
+            **problems(codes.CodeUnknown, codes.CodeUsed, *claiming.REFUSALS),
+        },
+    )
+    def post(self, request: Any) -> Response:
+        """A code brings its coupon. The same code again gives the same coupon with 200."""
+        asked = checked(CodeRequestSerializer, request.data)
+        coupon, new = codes.redeem(self.customer(), asked["code"], source=asked.get("source"))
         return Response(queries.shape_of(coupon, timezone.now()), status=201 if new else 200)
 
 

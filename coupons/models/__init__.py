@@ -1,6 +1,8 @@
 """Why it is cheaper: what is offered, and what lies in whose wallet."""
 
+from coupons.models.codes import Code, CodeBatch
 from coupons.models.coupons import Coupon, CouponEvent, CouponStatus, CouponUse
+from coupons.models.grants import Grant, GrantTarget
 from coupons.models.offers import (
     CouponLot,
     CouponStoreCount,
@@ -10,6 +12,6 @@ from coupons.models.offers import (
 )
 
 __all__ = [
-    "Coupon", "CouponEvent", "CouponLot", "CouponStatus", "CouponStoreCount", "CouponTemplate",
-    "CouponUse", "Way", "promotion_kinds",
+    "Code", "CodeBatch", "Coupon", "CouponEvent", "CouponLot", "CouponStatus", "CouponStoreCount",
+    "CouponTemplate", "CouponUse", "Grant", "GrantTarget", "Way", "promotion_kinds",
 ]  # fmt: skip

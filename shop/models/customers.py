@@ -1,10 +1,12 @@
 """To whom it is sold: customers, how they are known, what they keep."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from backend.encryption import EncryptedTextField
+from backend.money import Fen, FenField
 from shop.models.merchants import LegalDocument, Owned, Store
 
 
@@ -27,6 +29,19 @@ class Customer(Owned):
         default=0, editable=False, help_text="Raised to sign out everywhere."
     )
     source = models.JSONField(_("came from"), default=dict, blank=True, editable=False)
+    tags = ArrayField(
+        models.CharField(max_length=24), verbose_name=_("tags"), default=list, db_default=[],
+        blank=True,
+    )  # fmt: skip
+    # What was paid for, ever: written by `orders.lifecycle.pay`, read by terms and segments.
+    paid_purchases = models.PositiveIntegerField(
+        _("paid purchases"), default=0, db_default=0, editable=False
+    )
+    spent_fen = FenField(_("spent (fen)"), default=Fen(0), db_default=0, editable=False)
+    last_paid_at = models.DateTimeField(_("last paid at"), null=True, editable=False)
+    last_store_id = models.BigIntegerField(null=True, editable=False)
+    # Set when there may be something to give: at the first sign-in, when a phone is verified.
+    greet_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True, editable=False)
 
@@ -43,6 +58,12 @@ class Customer(Owned):
                 fields=["merchant", "unionid"],
                 condition=Q(unionid__isnull=False),
                 name="customer_unionid_once",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "id"], name="customer_of_merchant"),
+            models.Index(
+                fields=["greet_at"], name="customer_to_greet", condition=Q(greet_at__isnull=False)
             ),
         ]
 

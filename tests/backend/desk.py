@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from backend.money import Fen
 from coupons import offers
-from coupons.models import CouponTemplate
+from coupons.models import CodeBatch, CouponTemplate, Grant
 from orders.models import Order, OrderEvent, OrderLine, Parcel, Purchase, Reduction
 from payments.models import Notification, Payment, PaymentStatus, Refund
 from shop import stock
@@ -170,6 +170,23 @@ def open_shop(mark: str) -> Shop:
     )
     offers.deal(template)
     template.lots.update(given=3)
+    add(
+        CodeBatch,
+        CodeBatch.objects.create(
+            merchant=merchant, template=template, name=f"{mark} codes", text=f"{mark}CODE".upper()
+        ),
+    )
+    add(
+        Grant,
+        Grant.objects.create(
+            merchant=merchant,
+            template=template,
+            name=f"{mark} grant",
+            audience="segment",
+            key=f"{mark} grant",
+            state="stopped",
+        ),
+    )
     user = User.objects.create(username=f"{mark}-clerk", is_staff=True, first_name=f"{mark} clerk")
     add(Staff, Staff.objects.create(merchant=merchant, user=user, role=Staff.Role.SERVICE))
     _sell(shop)

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from backend.desk.roles import ROLES, Area, Level
-from coupons.models import CouponTemplate
+from coupons.models import CodeBatch, CouponTemplate, Grant
 from orders.models import Order, Purchase
 from payments.models import Notification, Payment, Refund
 from shop.models import (
@@ -48,9 +48,9 @@ from tests.backend.desk import (
 pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
-    Banner, Category, CouponTemplate, HomeSection, LegalDocument, Merchant, MiniProgram, Notice,
-    Notification, Order, PayAccount, Payment, Product, Refund, Sku, Staff, Stock, StockMovement,
-    Store,
+    Banner, Category, CodeBatch, CouponTemplate, Grant, HomeSection, LegalDocument, Merchant,
+    MiniProgram, Notice, Notification, Order, PayAccount, Payment, Product, Refund, Sku, Staff,
+    Stock, StockMovement, Store,
 ]  # fmt: skip
 
 
@@ -107,7 +107,7 @@ def test_an_owner_opens_every_page_of_their_own(model: type[Model], ours: Shop) 
             assert answer.status_code in {200, 403}
         else:
             assert answer.status_code == 200, page
-            assert SECRET not in answer.content.decode()
+            assert SECRET not in b"".join(answer).decode()
 
 
 @pytest.mark.parametrize("model", OWNED)
@@ -213,6 +213,9 @@ _REFERENCES = [
     (Stock, "sku", Sku),
     (Stock, "store", Store),
     (Staff, "stores", Store),
+    (CodeBatch, "template", CouponTemplate),
+    (Grant, "template", CouponTemplate),
+    (Grant, "only_last_store", Store),
 ]
 
 
@@ -318,6 +321,9 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         (Stock, "receive", Area.STOCK, Level.EDIT),
         (Stock, "recount", Area.STOCK, Level.EDIT),
         (Stock, "history_of", Area.STOCK, Level.VIEW),
+        (CodeBatch, "download", Area.COUPONS, Level.EDIT),
+        (Grant, "stop", Area.COUPONS, Level.EDIT),
+        (Grant, "resume", Area.COUPONS, Level.EDIT),
     ]
     assert {(model, name) for model, name, _area, _level in buttons} == {
         (model, name)
@@ -377,7 +383,7 @@ def test_an_operator_sees_every_shop(ours: Shop, theirs: Shop) -> None:
         for page in row_pages(model):
             answer = client.get(address(model, page, ours.one(model).pk), follow=True)
             assert answer.status_code == (200 if page != "delete" else answer.status_code)
-            assert SECRET not in answer.content.decode()
+            assert SECRET not in b"".join(answer).decode()
     assert client.get(address(User, "changelist")).status_code == 200
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coupons.models import CouponLot, CouponTemplate
+from coupons.models import CodeBatch, CouponLot, CouponTemplate, Grant
 from tests.backend.desk import Shop, address, errors, filled, open_shop
 
 pytestmark = pytest.mark.django_db
@@ -88,12 +88,16 @@ def test_what_was_given_stays_given(ours: Shop, client: Client) -> None:
     assert saved(client, page, total="3").status_code == 302
 
 
-def test_while_it_is_live_the_total_only_rises(ours: Shop, client: Client) -> None:
+def test_a_total_rises_and_falls_while_it_is_live(ours: Shop, client: Client) -> None:
     CouponTemplate.objects.update(is_published=True)
     page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
 
-    assert "total" in errors(saved(client, page, total="99"))
     assert saved(client, page, total="101").status_code == 302
+    assert saved(client, page, total="3").status_code == 302
+    assert "total" in errors(saved(client, page, total="2"))
+
+    template = CouponTemplate.objects.get()
+    assert (template.total, template.given, template.remaining) == (3, 3, 0)
 
 
 def test_a_claim_in_the_middle_of_an_edit_is_not_lost(ours: Shop, client: Client) -> None:
@@ -138,5 +142,8 @@ def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
     assert client.post(page, {"post": "yes"}).status_code == 403
 
     CouponLot.objects.update(given=0)
+    assert client.post(page, {"post": "yes"}).status_code == 200  # it has codes and a grant
+    CodeBatch.objects.all().delete()
+    Grant.objects.all().delete()
     assert client.post(page, {"post": "yes"}).status_code == 302
     assert not CouponTemplate.objects.exists()

@@ -199,19 +199,6 @@ def test_only_what_a_template_is_given_by_gives_it(merchant: Merchant) -> None:
     assert sums(offer) == (0, 100, 0)
 
 
-def test_counting_many_at_once_never_passes_the_total(merchant: Merchant) -> None:
-    """A batch asked for n more: `given + n` is compared, not `given`."""
-    offer = template(merchant, total=1000)
-    day = timezone.localdate()
-
-    def count() -> int:
-        with transaction.atomic():
-            return offers.count_given(merchant.pk, offer.pk, 300, day)
-
-    assert [count() for _n in range(5)] == [300, 300, 300, 100, 0]
-    assert sum(lot.given for lot in offer.lots.all()) == 1000
-
-
 def test_the_database_itself_refuses_a_lot_that_gives_too_much(merchant: Merchant) -> None:
     lot = template(merchant, total=1).lots.get()
 

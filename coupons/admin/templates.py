@@ -31,25 +31,22 @@ class CouponTemplateForm(OwnedForm):
             self.fields["way"].choices = ways  # type: ignore[attr-defined]
 
     def clean_total(self) -> int:
-        """What was given stays given; what was promised while claims ran stays promised."""
+        """What was given stays given; the rest may rise and fall."""
         total: int = self.cleaned_data["total"]
         if total > offers.MOST:
             raise ValidationError(_("That is more than we take at once."))
         template = self.instance
         if template.pk is None:
             return total
-        given, promised, live = self._now()
+        given = self._given()
         if total < given:
             raise ValidationError(_("%(count)s have been given."), params={"count": given})
-        if live and total < promised:
-            raise ValidationError(_("While it can be claimed the total may only rise."))
         return total
 
-    def _now(self) -> tuple[int, int, bool]:
-        """Given, total and whether it is live, in the database and locked until it is saved."""
+    def _given(self) -> int:
+        """How many were given, in the database and locked until it is saved."""
         row = CouponTemplate.objects.select_for_update().get(pk=self.instance.pk)
-        given = sum(lot.given for lot in row.lots.select_for_update().order_by("number"))
-        return given, row.total, row.is_published and row.ends_at > timezone.now()
+        return sum(lot.given for lot in row.lots.select_for_update().order_by("number"))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -89,7 +86,7 @@ class CouponTemplateForm(OwnedForm):
         most = PROMOTIONS[kind].most(terms)
         if most is None:
             self.add_error("budget_fen", _("These terms set no bound to what is taken off."))
-        elif self.instance.pk is not None and self._now()[0] * most > budget:
+        elif self.instance.pk is not None and self._given() * most > budget:
             self.add_error("budget_fen", _("What was given can already take off more."))
 
     def _check_validity(self, cleaned: dict[str, Any]) -> None:
