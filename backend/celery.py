@@ -36,6 +36,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "codes": {"task": "coupons.tasks.make_codes", "schedule": 15},
     "grants": {"task": "coupons.tasks.run_grants", "schedule": 15},
     "greetings": {"task": "coupons.tasks.greet_customers", "schedule": 10},
+    "old-nonces": {"task": "coupons.tasks.forget_nonces", "schedule": 600},
     "expired-coupons": {"task": "coupons.tasks.expire_coupons", "schedule": 300},
     "expired-sign-ins": {"task": "shop.tasks.delete_expired_sign_ins", "schedule": 3600},
     "expired-sessions": {"task": "shop.tasks.delete_expired_sessions", "schedule": 3600},

@@ -17,7 +17,7 @@ class IdConverter:
 
 
 class NumberConverter(StringConverter):
-    """The number of a purchase, an order or a trade."""
+    """The number of a purchase, an order or a trade; the token of a link."""
 
     regex = "[0-9A-Za-z_|*-]{6,32}"
 

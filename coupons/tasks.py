@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from backend import metrics
 from backend.celery import wake
-from coupons import automatic, codes, grants, wallet
+from coupons import automatic, codes, grants, tills, wallet
 from coupons.models import CodeBatch, Grant
 from shop.models import Customer
 
@@ -58,6 +58,12 @@ def run_grants() -> None:
             wake(run_grants)
             break
     metrics.sweep("run_grants", steps)
+
+
+@shared_task
+def forget_nonces() -> None:
+    """Delete what tills signed once and could not send again anyhow."""
+    metrics.sweep("forget_nonces", tills.forget_nonces(timezone.now()))
 
 
 @shared_task

@@ -18,6 +18,7 @@ from shop.models import (
     RecentView,
     SearchQuery,
     SignIn,
+    Staff,
 )
 
 # What belongs to the person alone. Consents stay: they prove what was agreed, and name nobody.
@@ -65,6 +66,7 @@ def erase(customer: Customer) -> None:
         return
     for model in _THEIRS:
         model._default_manager.filter(merchant_id=row.merchant_id, customer_id=row.pk).delete()
+    Staff.objects.filter(merchant_id=row.merchant_id, customer=row).update(customer=None)
     uploads.delete_all(row)
     row.unionid = None
     row.phone = None

@@ -7,12 +7,23 @@ names no example of its own, and `backend/examples.json` keeps what was sent and
 from __future__ import annotations
 
 import json
+import os
+import secrets
+import time
 from pathlib import Path
 from typing import Any, Final
+
+import django
+import requests
 
 from backend import buy
 from backend.demo.words import BOX_CODE
 from tests.flows.shopper import Desk, Shopper
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
+django.setup()
+
+from coupons import tills  # noqa: E402
 
 FILE: Final = Path(__file__).resolve().parents[1] / "backend" / "examples.json"
 
@@ -59,6 +70,8 @@ def play(record: Recorder) -> None:
     call("redeem_code", "POST", "coupon-codes", {"code": BOX_CODE[2]})
     call("coupons", "GET", "coupons")
     call("coupon", "GET", f"coupons/{coupon['id']}")
+    _pass_on(record, coupon["id"])
+    _at_the_counter(record, found.store)
 
     cart = call("cart_add", "POST", "cart/items", {"sku": found.sku, "quantity": 1})
     line = cart["stores"][0]["lines"][0]["id"]
@@ -90,6 +103,67 @@ def play(record: Recorder) -> None:
     }
     call("cart_remove", "POST", "cart/remove", {"lines": [line]})
     record.kept["cart_delete"] = {"answer": record.kept["cart_remove"]["answer"]}
+
+
+def _pass_on(record: Recorder, coupon: int) -> None:
+    """A link to a friend, who takes the coupon; it is given back by a link of theirs."""
+    friend = Recorder()
+    token = record.call("share_coupon", "POST", f"coupons/{coupon}/share")["token"]
+    record.call("coupon_pass", "GET", f"coupon-passes/{token}")
+    friend.call("accept_coupon", "POST", f"coupon-passes/{token}/accept")
+    record.kept["accept_coupon"] = friend.kept["accept_coupon"]
+
+
+def _at_the_counter(record: Recorder, store: int) -> None:
+    """The coupon of the box is shown, looked at, redeemed and undone: by staff, then by a till."""
+    call, desk, staff = record.call, Desk(buy.SHOP), Recorder()
+    (coupon,) = (
+        row["id"]
+        for row in record.shopper.shop("GET", "coupons")["results"]
+        if row["name"] == BOX_CODE[0]
+    )
+    staff.call("staff_link", "POST", "staff/link", {"invite_code": desk.invite()})
+    staff.kept["staff_link"]["body"] = {"invite_code": "2345ABCDEFGH"}
+    staff.call("staff_me", "GET", "staff/me")
+    shown = call("counter_code", "GET", f"coupons/{coupon}/counter-code")
+    said = {"code": shown["code"], "bill_fen": 8800}
+    there = {**said, "store": store}
+    staff.call("staff_look", "POST", "staff/redemptions/look", there)
+    asked = {**there, "request_id": "phone-7-000001"}
+    made = staff.call("staff_redeem", "POST", "staff/redemptions", asked)
+    staff.call("staff_undo", "POST", f"staff/redemptions/{made['number']}/undo")
+    staff.call("staff_redemptions", "GET", "staff/redemptions")
+    record.kept |= staff.kept
+
+    key, secret = desk.till(store)
+    till = Till(record, key, secret)
+    till.call("till_look", "/look", said)
+    made = till.call("till_redeem", "", {**said, "request_id": "till-1-000001"})
+    till.call("till_undo", f"/{made['number']}/undo")
+
+
+class Till:
+    """A till whose calls are kept."""
+
+    def __init__(self, record: Recorder, key: str, secret: str) -> None:
+        self.record, self.key, self.secret = record, key, secret
+
+    def call(self, operation: str, path: str, body: Any = None) -> Any:
+        path = f"/api/v1/till/redemptions{path}"
+        data = b"" if body is None else json.dumps(body).encode()
+        timestamp, nonce = str(int(time.time())), secrets.token_hex(8)
+        headers = {
+            "X-Till-Key": self.key,
+            "X-Till-Timestamp": timestamp,
+            "X-Till-Nonce": nonce,
+            "X-Till-Signature": tills.signature(self.secret, "POST", path, timestamp, nonce, data),
+            "Content-Type": "application/json",
+        }
+        answer = requests.post(f"{buy.SHOP}{path}", data=data, headers=headers, timeout=15)
+        assert answer.ok, answer.text
+        shown = answer.json()
+        self.record.kept[operation] = {"answer": shown} | ({"body": body} if body else {})
+        return shown
 
 
 def _branch(tree: Any) -> Any:

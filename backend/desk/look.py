@@ -39,6 +39,8 @@ _MENU: Final = [
             ("confirmation_number", "coupons", "coupontemplate"),
             ("redeem", "coupons", "grant"),
             ("password", "coupons", "codebatch"),
+            ("qr_code_scanner", "coupons", "redemption"),
+            ("point_of_sale", "coupons", "till"),
         ],
     ),
     (

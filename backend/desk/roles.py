@@ -22,6 +22,7 @@ class Area(StrEnum):
     STOCK = "stock"
     ORDERS = "orders"
     COUPONS = "coupons"
+    COUNTER = "counter"
     MONEY = "money"
     WINDOW = "window"
     STORES = "stores"
@@ -42,6 +43,7 @@ _EVERYDAY: Final = (
     Area.STOCK,
     Area.ORDERS,
     Area.COUPONS,
+    Area.COUNTER,
     Area.MONEY,
     Area.WINDOW,
     Area.STORES,
@@ -63,12 +65,20 @@ ROLES: Final[Mapping[str, Mapping[Area, Level]]] = {
         Area.STORES: Level.VIEW,
     },
     Staff.Role.SERVICE: dict.fromkeys(
-        (Area.ORDERS, Area.COUPONS, Area.PRODUCTS, Area.STORES), Level.VIEW
+        (Area.ORDERS, Area.COUPONS, Area.COUNTER, Area.PRODUCTS, Area.STORES), Level.VIEW
     ),
-    Staff.Role.FINANCE: dict.fromkeys((Area.MONEY, Area.ORDERS, Area.COUPONS), Level.VIEW),
-    Staff.Role.CASHIER: dict.fromkeys((Area.ORDERS, Area.COUPONS, Area.PRODUCTS), Level.VIEW),
+    Staff.Role.FINANCE: dict.fromkeys(
+        (Area.MONEY, Area.ORDERS, Area.COUPONS, Area.COUNTER), Level.VIEW
+    ),
+    Staff.Role.CASHIER: dict.fromkeys((Area.ORDERS, Area.COUPONS, Area.PRODUCTS), Level.VIEW)
+    | {Area.COUNTER: Level.EDIT},
     Staff.Role.READ_ONLY: dict.fromkeys((*_EVERYDAY, Area.SETTINGS), Level.VIEW),
 }
+
+
+def level_of(role: str, area: Area) -> Level:
+    """How much of an area a role has."""
+    return ROLES.get(role, {}).get(area, Level.NONE)
 
 
 def staff_of(request: HttpRequest) -> Staff | None:
@@ -95,7 +105,7 @@ def may(request: HttpRequest, area: Area, level: Level) -> bool:
     if is_operator(request):
         return True
     staff = staff_of(request)
-    return staff is not None and ROLES.get(staff.role, {}).get(area, Level.NONE) >= level
+    return staff is not None and level_of(staff.role, area) >= level
 
 
 def merchant_id_of(request: HttpRequest) -> int | None:

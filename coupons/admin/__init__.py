@@ -1,5 +1,5 @@
-"""The shopkeeper's pages about vouchers: what is offered, codes, grants."""
+"""The shopkeeper's pages about vouchers: what is offered, codes, grants, the counter."""
 
-from coupons.admin import codes, grants, templates
+from coupons.admin import codes, counter, grants, templates
 
-__all__ = ["codes", "grants", "templates"]
+__all__ = ["codes", "counter", "grants", "templates"]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coupons.api import views
+from coupons.api import counter, passes, tills, views
 
 urlpatterns = [
     path("coupon-templates", views.TemplatesView.as_view()),
@@ -10,4 +10,14 @@ urlpatterns = [
     path("coupon-codes", views.CodeView.as_view()),
     path("coupons", views.CouponsView.as_view()),
     path("coupons/<id:pk>", views.CouponView.as_view()),
+    path("coupons/<id:pk>/counter-code", counter.CounterCodeView.as_view()),
+    path("staff/redemptions", counter.StaffRedemptionsView.as_view()),
+    path("staff/redemptions/look", counter.StaffLookView.as_view()),
+    path("staff/redemptions/<number:number>/undo", counter.StaffUndoView.as_view()),
+    path("till/redemptions", tills.TillRedemptionsView.as_view()),
+    path("till/redemptions/look", tills.TillLookView.as_view()),
+    path("till/redemptions/<number:number>/undo", tills.TillUndoView.as_view()),
+    path("coupons/<id:pk>/share", passes.ShareView.as_view()),
+    path("coupon-passes/<number:token>", passes.PassView.as_view()),
+    path("coupon-passes/<number:token>/accept", passes.AcceptView.as_view()),
 ]

@@ -1,6 +1,7 @@
 """Why it is cheaper: what is offered, and what lies in whose wallet."""
 
 from coupons.models.codes import Code, CodeBatch
+from coupons.models.counter import Redemption, Till, TillNonce
 from coupons.models.coupons import Coupon, CouponEvent, CouponStatus, CouponUse
 from coupons.models.grants import Grant, GrantTarget
 from coupons.models.offers import (
@@ -10,8 +11,10 @@ from coupons.models.offers import (
     Way,
     promotion_kinds,
 )
+from coupons.models.passes import CouponPass
 
 __all__ = [
-    "Code", "CodeBatch", "Coupon", "CouponEvent", "CouponLot", "CouponStatus", "CouponStoreCount",
-    "CouponTemplate", "CouponUse", "Grant", "GrantTarget", "Way", "promotion_kinds",
+    "Code", "CodeBatch", "Coupon", "CouponEvent", "CouponLot", "CouponPass", "CouponStatus",
+    "CouponStoreCount", "CouponTemplate", "CouponUse", "Grant", "GrantTarget", "Redemption", "Till",
+    "TillNonce", "Way", "promotion_kinds",
 ]  # fmt: skip

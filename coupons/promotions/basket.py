@@ -78,6 +78,9 @@ class Promotion(Protocol):
 
     kind: ClassVar[str]
     label: ClassVar[str | Promise]
+    # What it is worth at the counter follows from the "bill", or from its own "sku"; or from
+    # nothing that a counter knows.
+    at_counter: ClassVar[str]
     # The names of its own terms; the ones every kind may have are in `coupons.promotions.scope`.
     terms: ClassVar[frozenset[str]]
 

@@ -31,6 +31,7 @@ class SkuPrice:
 
     kind: ClassVar[str] = "sku_price"
     label: ClassVar[str | Promise] = _("special price")
+    at_counter: ClassVar[str] = "sku"
     terms: ClassVar[frozenset[str]] = frozenset({"sku", "price_fen", "units"})
 
     def check(self, terms: Mapping[str, Any]) -> None:
@@ -57,6 +58,7 @@ class Exchange:
 
     kind: ClassVar[str] = "exchange"
     label: ClassVar[str | Promise] = _("exchange voucher")
+    at_counter: ClassVar[str] = "sku"
     terms: ClassVar[frozenset[str]] = frozenset({"sku", "price_fen"})
 
     def check(self, terms: Mapping[str, Any]) -> None:

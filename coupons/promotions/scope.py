@@ -9,6 +9,7 @@ weekdays, hours, blackouts   0 is Monday; [["09:00", "21:00"]]; ["2026-12-24"]
 group, exclusive             see `coupons.promotions.choice`
 store_percent                the part of the discount that the store bears, 0 to 100
 not_with                     not for goods sold at these other offers: "flash", "group"
+personal                     true: not to be passed on to a friend
 given_back, grace_days       what becomes of it when all it was used for is refunded: "never", or
                              (left out) it comes back while it is valid, for so many days at least
 """
@@ -31,6 +32,7 @@ TERMS: Final = frozenset(
     {
         *_IDS, "delivery", "customers", "threshold_fen", "weekdays", "hours", "blackouts",
         "group", "exclusive", "store_percent", "not_with", "given_back", "grace_days",
+        "personal",
     }
 )  # fmt: skip
 _MOST_IDS: Final = 500
@@ -54,8 +56,9 @@ def check(terms: Mapping[str, Any]) -> None:
         _wrong("customers")
     if "threshold_fen" in terms:
         checks.fen(terms, "threshold_fen")
-    if "exclusive" in terms and type(terms["exclusive"]) is not bool:
-        _wrong("exclusive")
+    for name in ("exclusive", "personal"):
+        if name in terms and type(terms[name]) is not bool:
+            _wrong(name)
     group = terms.get("group", "x")
     if not isinstance(group, str) or not 0 < len(group) <= 24 or not group.isprintable():
         _wrong("group")
@@ -214,6 +217,8 @@ def texts(terms: Mapping[str, Any], *, threshold: bool = True) -> list[str]:
         said.append(translate("not with %(offers)s") % {"offers": offers})
     if terms.get("exclusive"):
         said.append(translate("not together with others"))
+    if terms.get("personal"):
+        said.append(translate("not to be passed on"))
     if "given_back" in terms:
         said.append(translate("doesn't come back after a refund"))
     if "grace_days" in terms:

@@ -10,12 +10,15 @@ from django.contrib.auth.models import Group, User
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from backend.desk.roles import Area, is_operator
+from backend.desk.dialogs import DialogForm, done
+from backend.desk.roles import Area, Level, is_operator, may
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
-from backend.desk.widgets import LineBox, PasswordBox, display
+from backend.desk.widgets import LineBox, PasswordBox, action, display
+from shop import staff as people
 from shop.models import Staff
 
 if TYPE_CHECKING:
@@ -112,14 +115,66 @@ class StaffAdmin(MerchantAdmin):
     search_fields = ("user__username", "user__first_name")
     autocomplete_fields = ("stores",)
     fields = (("username", "full_name"), "password", ("role", "is_active"), "stores")
+    actions_detail = ("invite", "unlink")
 
     @display(description=_("user name"), header=True, ordering="user__username")
     def shown_user(self, staff: Staff) -> list[str]:
         return [staff.user.get_username(), staff.user.first_name]
 
+    def has_link_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Asked with the row's id; a row of somebody else's is not there."""
+        if obj is not None:
+            self.own(request, obj)
+        return may(request, self.area, Level.EDIT)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        linked = self.own(request, object_id).customer_id is not None
+        found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return [one for one in found if one.path == "invite" or linked]
+
+    @action(
+        description=_("Invite to the mini program"),
+        url_path="invite",
+        icon="person_add",
+        permissions=["link"],
+        dialog={
+            "title": _("Invite to the mini program"),
+            "description": _("The code is shown once. One made before ends."),
+            "form_class": DialogForm,
+            "form_submit_text": _("Make a code"),
+        },
+    )
+    def invite(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        staff = self.own(request, object_id)
+        code = people.invite(staff)
+        self.log_change(request, staff, "invited to the mini program")
+        text = _("They sign in to the mini program and enter %(code)s within three days.")
+        return done(request, text % {"code": code}, _page(staff))
+
+    @action(
+        description=_("Take the mini program away"),
+        url_path="unlink",
+        icon="link_off",
+        permissions=["link"],
+        dialog={
+            "title": _("Take the mini program away?"),
+            "form_class": DialogForm,
+            "form_submit_text": _("Take it away"),
+        },
+    )
+    def unlink(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        staff = self.own(request, object_id)
+        people.unlink(staff)
+        self.log_change(request, staff, "mini program taken away")
+        return done(request, _("Nobody's mini program is theirs any more."), _page(staff))
+
     @display(description=_("last sign-in"))
     def last_login(self, staff: Staff) -> Any:
         return staff.user.last_login
+
+
+def _page(staff: Staff) -> str:
+    return reverse("admin:shop_staff_change", args=[staff.pk])
 
 
 admin.site.unregister(Group)

@@ -30,6 +30,7 @@ from shop.models.merchants import (
     Owned,
     PayAccount,
     Staff,
+    StaffInvite,
     Store,
 )
 from shop.models.regions import Region
@@ -58,6 +59,7 @@ __all__ = [
     "SignIn",
     "Sku",
     "Staff",
+    "StaffInvite",
     "Stock",
     "StockMovement",
     "Store",

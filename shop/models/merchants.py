@@ -243,6 +243,10 @@ class Staff(Owned):
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="staff"
     )
+    # Who they are in the mini program, once they have linked it.
+    customer = models.OneToOneField(
+        "shop.Customer", null=True, on_delete=models.SET_NULL, related_name="+", editable=False
+    )
     role = models.CharField(_("role"), max_length=12, choices=Role, default=Role.READ_ONLY)
     stores = models.ManyToManyField(Store, blank=True, related_name="+", verbose_name=_("stores"))
     is_active = models.BooleanField(_("in use"), default=True)
@@ -253,6 +257,20 @@ class Staff(Owned):
 
     def __str__(self) -> str:
         return f"{self.user} ({self.get_role_display()})"
+
+
+class StaffInvite(Owned):
+    """A code by which a staff member links their mini program; made anew, the one before ends.
+
+    Only a hash of it is kept.
+    """
+
+    staff = models.OneToOneField(Staff, on_delete=models.CASCADE, related_name="+")
+    code_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"invite of staff {self.staff_id}"
 
 
 class LegalKind(models.TextChoices):

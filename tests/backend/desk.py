@@ -18,7 +18,14 @@ from django.utils import timezone
 
 from backend.money import Fen
 from coupons import offers
-from coupons.models import CodeBatch, CouponTemplate, Grant
+from coupons.models import (
+    CodeBatch,
+    Coupon,
+    CouponTemplate,
+    Grant,
+    Redemption,
+    Till,
+)
 from orders.models import Order, OrderEvent, OrderLine, Parcel, Purchase, Reduction
 from payments.models import Notification, Payment, PaymentStatus, Refund
 from shop import stock
@@ -187,6 +194,10 @@ def open_shop(mark: str) -> Shop:
             state="stopped",
         ),
     )
+    till = Till(merchant=merchant, store=store, name=f"{mark} till", key=f"{mark} till")
+    till.secret = SECRET
+    till.save()
+    add(Till, till)
     user = User.objects.create(username=f"{mark}-clerk", is_staff=True, first_name=f"{mark} clerk")
     add(Staff, Staff.objects.create(merchant=merchant, user=user, role=Staff.Role.SERVICE))
     _sell(shop)
@@ -196,6 +207,7 @@ def open_shop(mark: str) -> Shop:
 def _sell(shop: Shop) -> None:
     order = paid_order(shop)
     shop.rows[Order] = order
+    shop.rows[Redemption] = _redemption(shop)
     payment = Payment.objects.create(
         merchant=shop.merchant,
         purchase=order.purchase,
@@ -225,6 +237,38 @@ def _sell(shop: Shop) -> None:
         body=SECRET.encode(),
         reason=f"{shop.mark} odd",
         dedupe_key=SECRET,
+    )
+
+
+def _redemption(shop: Shop) -> Redemption:
+    """A coupon that was used at the counter."""
+    customer = Customer.objects.create(merchant=shop.merchant, nickname=f"{shop.mark} passer-by")
+    template, now = shop.one(CouponTemplate), timezone.now()
+    coupon = Coupon.objects.create(
+        merchant=shop.merchant,
+        template=template,
+        customer=customer,
+        ordinal=1,
+        code=f"{shop.mark}-C",
+        name=f"{shop.mark} voucher",
+        kind=template.kind,
+        terms=template.terms,
+        status="used",
+        valid_from=now,
+        valid_until=now + dt.timedelta(days=7),
+        claimed_at=now,
+    )
+    return Redemption.objects.create(
+        merchant=shop.merchant,
+        number=f"{shop.mark}-X",
+        coupon=coupon,
+        store=shop.one(Store),
+        bill_fen=Fen(12000),
+        saved_fen=Fen(2000),
+        request_key=SECRET,
+        request_hash=SECRET,
+        by=f"{shop.mark} till",
+        at=now,
     )
 
 

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from backend.desk.roles import ROLES, Area, Level
-from coupons.models import CodeBatch, CouponTemplate, Grant
+from coupons.models import CodeBatch, CouponTemplate, Grant, Redemption, Till
 from orders.models import Order, Purchase
 from payments.models import Notification, Payment, Refund
 from shop.models import (
@@ -49,8 +49,8 @@ pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
     Banner, Category, CodeBatch, CouponTemplate, Grant, HomeSection, LegalDocument, Merchant,
-    MiniProgram, Notice, Notification, Order, PayAccount, Payment, Product, Refund, Sku, Staff,
-    Stock, StockMovement, Store,
+    MiniProgram, Notice, Notification, Order, PayAccount, Payment, Product, Redemption, Refund, Sku,
+    Staff, Stock, StockMovement, Store, Till,
 ]  # fmt: skip
 
 
@@ -215,6 +215,7 @@ _REFERENCES = [
     (Staff, "stores", Store),
     (CodeBatch, "template", CouponTemplate),
     (Grant, "template", CouponTemplate),
+    (Till, "store", Store),
     (Grant, "only_last_store", Store),
 ]
 
@@ -324,6 +325,9 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         (CodeBatch, "download", Area.COUPONS, Level.EDIT),
         (Grant, "stop", Area.COUPONS, Level.EDIT),
         (Grant, "resume", Area.COUPONS, Level.EDIT),
+        (Redemption, "undo", Area.COUNTER, Level.EDIT),
+        (Staff, "invite", Area.STAFF, Level.EDIT),
+        (Staff, "unlink", Area.STAFF, Level.EDIT),
     ]
     assert {(model, name) for model, name, _area, _level in buttons} == {
         (model, name)

@@ -122,6 +122,26 @@ class Desk:
         assert answer.ok, answer.status_code
         return answer
 
+    def invite(self) -> str:
+        """A code that links a mini program to the owner."""
+        page = self.http.get(f"{self.url}/shop/staff/", timeout=15)
+        found = re.search(r"/admin/shop/staff/(\d+)/change/", page.text)
+        assert found
+        told = self._send(f"shop/staff/{found[1]}/invite/", {"_form_submitted": "True"})
+        codes = re.findall(r"\b[2-9A-HJ-NP-Z]{12}\b", told.text)
+        return str(codes[0])
+
+    def till(self, store: int) -> tuple[str, str]:
+        """A new till's key and secret."""
+        told = self._send(
+            "coupons/till/add/", {"name": "一号机", "store": str(store), "is_active": "on"}
+        )
+        key, secret = (
+            re.findall(r"till_[0-9a-f]{16}", told.text),
+            re.findall(r"\b[0-9a-f]{64}\b", told.text),
+        )
+        return key[0], secret[0]
+
     def ship(self, number: str) -> None:
         """Look the order up, fill in the parcel's number and send the form."""
         page = self.http.get(f"{self.url}/orders/order/", params={"q": number}, timeout=15)
