@@ -10,6 +10,7 @@ from backend import converters as converters  # first: the apps' addresses use t
 from backend import screens
 from backend.api import page_not_found, server_error
 from coupons.api.urls import urlpatterns as coupons
+from coupons.api.urls import webhook_patterns as voucher_patterns
 from orders.api.urls import urlpatterns as orders
 from payments.api.urls import urlpatterns as payments
 from payments.api.urls import webhook_patterns
@@ -27,7 +28,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),
-    path("webhooks/", include(webhook_patterns)),
+    path("webhooks/", include([*webhook_patterns, *voucher_patterns])),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),

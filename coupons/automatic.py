@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backend.money import Fen
-from coupons import claiming, grants
+from coupons import cards, claiming, grants
 from coupons.models import CouponTemplate, Way
 from shop.models import Customer
 
@@ -28,6 +28,7 @@ def greet(customer_id: int) -> int:
     ).first()
     if customer is None:
         return 0
+    cards.land(customer)
     given = grants.land(customer) + give(
         Way.SIGN_IN, customer.merchant_id, customer.pk, occasion="", since=customer.created_at
     )

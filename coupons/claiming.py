@@ -226,9 +226,8 @@ def give(giving: Giving) -> tuple[Coupon, bool]:
         first = _first(giving)
         if first is not None:
             return first, False
-        refusal = _why_not(giving, at)
-        if refusal is not None:
-            raise refusal
+        if why := refusal(giving, at):
+            raise why
     raise SoldOut
 
 
@@ -247,8 +246,8 @@ def _first(giving: Giving) -> Coupon | None:
     return first
 
 
-def _why_not(giving: Giving, at: dt.datetime) -> DomainError | None:
-    """The reason a claim was refused, in the order a shopper would ask; None: try again."""
+def refusal(giving: Giving, at: dt.datetime) -> DomainError | None:
+    """Why this can't be given now, in the order a shopper would ask; None: it can. Reads only."""
     offer = CouponTemplate.objects.filter(
         pk=giving.template,
         merchant_id=giving.merchant,

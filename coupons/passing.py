@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError, NotFound
-from coupons import claiming, queries, wallet
+from coupons import cards, claiming, queries, wallet
 from coupons.models import Coupon, CouponEvent, CouponPass, CouponStatus, Way
 from shop import customers
 from shop.models import Customer
@@ -46,7 +46,7 @@ def share(customer: Customer, coupon_id: int) -> tuple[str, dt.datetime]:
     Raises: NotFound, Personal, CouponUnavailable.
     """
     coupon, at = queries.one(customer, coupon_id), timezone.now()
-    if coupon.terms.get("personal"):
+    if coupon.terms.get("personal") or cards.is_carded(coupon):
         raise Personal
     usable = coupon.status == CouponStatus.CLAIMED and coupon.valid_from <= at < coupon.valid_until
     if not usable:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from celery import shared_task
 from django.db.models import F
@@ -12,8 +13,8 @@ from django.utils import timezone
 
 from backend import metrics
 from backend.celery import wake
-from coupons import automatic, codes, grants, tills, wallet
-from coupons.models import CodeBatch, Grant
+from coupons import automatic, cards, codes, comparison, grants, stocks, tills, wallet
+from coupons.models import Card, CodeBatch, Grant, VoucherStock
 from shop.models import Customer
 
 log = logging.getLogger(__name__)
@@ -49,14 +50,8 @@ def make_codes() -> None:
 @shared_task
 def run_grants() -> None:
     """Give what running grants still have to give, each a step in turn."""
-    until, steps = time.monotonic() + _SECONDS, 0
-    running = list(Grant.objects.filter(state=Grant.State.RUNNING).values_list("pk", flat=True))
-    while running:
-        running = [pk for pk in running if grants.step(pk)]
-        steps += 1
-        if running and time.monotonic() > until:
-            wake(run_grants)
-            break
+    running = Grant.objects.filter(state=Grant.State.RUNNING)
+    steps = _in_turn(list(running.values_list("pk", flat=True)), grants.step, run_grants)
     metrics.sweep("run_grants", steps)
 
 
@@ -64,6 +59,68 @@ def run_grants() -> None:
 def forget_nonces() -> None:
     """Delete what tills signed once and could not send again anyhow."""
     metrics.sweep("forget_nonces", tills.forget_nonces(timezone.now()))
+
+
+@shared_task
+def publish_stocks() -> None:
+    """Tell WeChat what it is to know of published templates, each a call in turn."""
+    at = timezone.now()
+    stocks.stop_ended(at)
+    due = VoucherStock.objects.filter(act_at__lte=at).order_by("act_at")
+    steps = _in_turn(
+        list(due.values_list("pk", flat=True)[:_BATCH]), stocks.advance, publish_stocks
+    )
+    metrics.sweep("publish_stocks", steps)
+
+
+@shared_task
+def take_in_cards() -> None:
+    """Put what WeChat gave out into wallets."""
+    due = Card.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
+    rows = list(due.values_list("pk", flat=True)[:_BATCH])
+    for pk in rows:
+        cards.take_in(pk)
+    metrics.sweep("take_in_cards", len(rows))
+    if len(rows) == _BATCH:
+        wake(take_in_cards)
+
+
+@shared_task
+def report_cards() -> None:
+    """Tell WeChat what became of the coupons in its card pack."""
+    until, made = time.monotonic() + _SECONDS, 0
+    while time.monotonic() < until:
+        rows = cards.due_reports(timezone.now(), _BATCH)
+        for pk in rows:
+            cards.report(pk)
+        made += len(rows)
+        if not rows:
+            break
+    else:
+        wake(report_cards)
+    metrics.sweep("report_cards", made)
+
+
+@shared_task
+def compare_cards() -> None:
+    """Each night: do WeChat's cards and our coupons say the same?"""
+    due = VoucherStock.objects.filter(compare_at__lte=timezone.now()).order_by("compare_at")
+    steps = _in_turn(
+        list(due.values_list("pk", flat=True)[:_BATCH]), comparison.step, compare_cards
+    )
+    metrics.sweep("compare_cards", steps)
+
+
+def _in_turn(pks: list[int], step: Callable[[int], bool], sweep: Any) -> int:
+    """Take a step for each in turn while there is more to do, and come again for the rest."""
+    until, steps = time.monotonic() + _SECONDS, 0
+    while pks:
+        pks = [pk for pk in pks if step(pk)]
+        steps += 1
+        if pks and time.monotonic() > until:
+            wake(sweep)
+            break
+    return steps
 
 
 @shared_task

@@ -48,17 +48,18 @@ class Step:
     source: CouponStatus
     target: CouponStatus
     while_valid: bool = False
+    told: str = ""  # what WeChat is told of it, where the coupon lies in a card pack
 
 
 TRANSITIONS: Final[dict[Event, Step]] = {
     Event.HOLD: Step(CouponStatus.CLAIMED, CouponStatus.HELD, while_valid=True),
     Event.LET_GO: Step(CouponStatus.HELD, CouponStatus.CLAIMED),
-    Event.USE: Step(CouponStatus.HELD, CouponStatus.USED),
-    Event.REDEEM: Step(CouponStatus.CLAIMED, CouponStatus.USED, while_valid=True),
-    Event.UNDO: Step(CouponStatus.USED, CouponStatus.CLAIMED),
-    Event.GIVE_BACK: Step(CouponStatus.USED, CouponStatus.CLAIMED),
+    Event.USE: Step(CouponStatus.HELD, CouponStatus.USED, told="use"),
+    Event.REDEEM: Step(CouponStatus.CLAIMED, CouponStatus.USED, while_valid=True, told="use"),
+    Event.UNDO: Step(CouponStatus.USED, CouponStatus.CLAIMED, told="return"),
+    Event.GIVE_BACK: Step(CouponStatus.USED, CouponStatus.CLAIMED, told="return"),
     Event.EXPIRE: Step(CouponStatus.CLAIMED, CouponStatus.EXPIRED),
-    Event.VOID: Step(CouponStatus.CLAIMED, CouponStatus.VOIDED),
+    Event.VOID: Step(CouponStatus.CLAIMED, CouponStatus.VOIDED, told="deactivate"),
     Event.PASS_ON: Step(CouponStatus.CLAIMED, CouponStatus.PASSED, while_valid=True),
 }
 
@@ -81,10 +82,23 @@ def usable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
         ]
 
 
+# What WeChat must hear is written with what it must hear of; `coupons.cards` tells it.
+_TOLD_SQL: Final = """, told AS (
+    INSERT INTO coupons_cardreport (merchant_id, card_id, call, request_no, at, act_at, tries,
+        error)
+    SELECT k.merchant_id, k.id, %(told)s, replace(gen_random_uuid()::text, '-', ''), %(at)s,
+        %(at)s, 0, ''
+    FROM moved JOIN coupons_card k ON k.coupon_id = moved.id
+)
+SELECT id FROM moved"""
+
+
 def _moved(sql: str, event: Event, values: Mapping[str, Any]) -> set[int]:
     """The coupons that a statement moved by this step of the table."""
     step = TRANSITIONS[event]
     named = {"event": event.value, "source": step.source.value, "target": step.target.value}
+    if step.told:
+        sql, named = sql.replace("\nSELECT id FROM moved", _TOLD_SQL), {**named, "told": step.told}
     with connection.cursor() as cursor:
         cursor.execute(sql, {**named, **values})
         return {pk for (pk,) in cursor.fetchall()}

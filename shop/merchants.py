@@ -132,6 +132,8 @@ def pay_credentials(account: PayAccount) -> PayCredentials:
         cert_pem=account.certificate_pem,
         key_pem=account.private_key_pem,
         api_v3_key=account.api_v3_key,
+        public_key_pem=account.public_key_pem,
+        public_key_id=account.public_key_id,
     )
 
 

@@ -105,6 +105,27 @@ class Sandbox:
         accounts = self.call("GET", "accounts")["accounts"]
         return next(dict(a) for a in accounts if a["mch_id"] == mch_id)
 
+    def v3(self, mch_id: str) -> dict[str, str]:
+        """What a merchant needs for API v3: keys, a certificate, WeChat's public key."""
+        answer: dict[str, str] = self.call("POST", "v3", {"mch_id": mch_id})
+        return answer
+
+    def send_vouchers(self, params: Mapping[str, Any], appid: str, openid: str) -> list[Any]:
+        """The shopper confirms the send-coupon plugin; each item's result."""
+        said = {"params": params, "appid": appid, "openid": openid}
+        answer: list[Any] = self.call("POST", "vouchers/send", said)["send_coupon_result"]
+        return answer
+
+    def set_voucher(self, stock_id: str, code: str, state: str) -> None:
+        """Somebody moved a coupon behind our back."""
+        said = {"stock_id": stock_id, "coupon_code": code, "state": state}
+        self.call("POST", "vouchers/state", said)
+
+    def stock(self, stock_id: str) -> dict[str, Any]:
+        """A batch of vouchers with its coupons, from the books."""
+        (found,) = self.call("GET", f"vouchers?{urlencode({'stock_id': stock_id})}")["stocks"]
+        return dict(found)
+
     def books(self, **where: str) -> list[dict[str, Any]]:
         """Every trade, or those with this out_trade_no, mch_id, appid or transaction_id."""
         trades: list[dict[str, Any]] = self.call("GET", f"books?{urlencode(where)}")["trades"]

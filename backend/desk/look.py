@@ -41,6 +41,9 @@ _MENU: Final = [
             ("password", "coupons", "codebatch"),
             ("qr_code_scanner", "coupons", "redemption"),
             ("point_of_sale", "coupons", "till"),
+            ("wallet", "coupons", "voucherstock"),
+            ("sync_problem", "coupons", "carddifference"),
+            ("outbox", "coupons", "cardreport"),
         ],
     ),
     (

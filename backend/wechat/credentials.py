@@ -21,7 +21,8 @@ class PayCredentials:
 
     direct: `appid` is the mini program, `mch_id` the merchant. provider: `appid` and `mch_id` are
     the service provider's, `sub_mch_id` is the merchant's and `sub_appid` the mini program's.
-    `api_key` is the 32 characters of API v2; the certificate is wanted for refunds only.
+    `api_key` is the 32 characters of API v2; the certificate is wanted for refunds and API v3, the
+    key of v3 and WeChat's public key (`PUB_KEY_ID_…`) for API v3 only.
     """
 
     appid: str
@@ -33,6 +34,8 @@ class PayCredentials:
     cert_pem: str = field(default="", repr=False)
     key_pem: str = field(default="", repr=False)
     api_v3_key: str = field(default="", repr=False)
+    public_key_pem: str = field(default="", repr=False)
+    public_key_id: str = ""
 
     def __post_init__(self) -> None:
         if self.mode == "provider" and not self.sub_mch_id:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display
-from coupons import offers, promotions
+from coupons import offers, promotions, stocks
 from coupons.models import CouponTemplate
 from coupons.promotions import PROMOTIONS
 
@@ -147,6 +147,7 @@ class CouponTemplateAdmin(MerchantAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
         offers.deal(obj)
+        stocks.due(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         free = obj is not None and not obj.given and not obj.is_published

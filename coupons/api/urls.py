@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coupons.api import counter, passes, tills, views
+from coupons.api import cards, counter, passes, tills, views
 
 urlpatterns = [
     path("coupon-templates", views.TemplatesView.as_view()),
@@ -17,7 +17,12 @@ urlpatterns = [
     path("till/redemptions", tills.TillRedemptionsView.as_view()),
     path("till/redemptions/look", tills.TillLookView.as_view()),
     path("till/redemptions/<number:number>/undo", tills.TillUndoView.as_view()),
+    path("coupon-templates/<id:pk>/card", cards.TemplateCardView.as_view()),
+    path("coupons/<id:pk>/card", cards.CouponCardView.as_view()),
     path("coupons/<id:pk>/share", passes.ShareView.as_view()),
     path("coupon-passes/<number:token>", passes.PassView.as_view()),
     path("coupon-passes/<number:token>/accept", passes.AcceptView.as_view()),
+]
+webhook_patterns = [
+    path("wechat-vouchers/<slug:slug>", cards.webhook, name="wechat-vouchers"),
 ]

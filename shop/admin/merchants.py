@@ -132,6 +132,7 @@ class PayAccountForm(SecretForm):
         "api_v3_key": _KEY,
         "certificate_pem": _PEM,
         "private_key_pem": _PEM,
+        "public_key_pem": _PEM,
     }
 
     def clean(self) -> dict[str, Any]:
@@ -159,6 +160,7 @@ class PayAccountAdmin(MerchantAdmin):
         "sub_appid",
         ("api_key", "api_v3_key"),
         ("certificate_pem", "private_key_pem"),
+        ("public_key_id", "public_key_pem"),
         "is_active",
     )
 

@@ -144,6 +144,13 @@ class PayAccount(Owned):
     api_v3_key = EncryptedTextField(_("API v3 key"), blank=True)
     certificate_pem = EncryptedTextField(_("API certificate (PEM)"), blank=True)
     private_key_pem = EncryptedTextField(_("API private key (PEM)"), blank=True)
+    public_key_id = models.CharField(
+        _("WeChat Pay public key ID"),
+        max_length=64,
+        blank=True,
+        help_text="PUB_KEY_ID_…",
+    )
+    public_key_pem = models.TextField(_("WeChat Pay public key (PEM)"), blank=True)
     is_active = models.BooleanField(_("in use"), default=True)
 
     class Meta:

@@ -19,12 +19,16 @@ from django.utils import timezone
 from backend.money import Fen
 from coupons import offers
 from coupons.models import (
+    Card,
+    CardDifference,
+    CardReport,
     CodeBatch,
     Coupon,
     CouponTemplate,
     Grant,
     Redemption,
     Till,
+    VoucherStock,
 )
 from orders.models import Order, OrderEvent, OrderLine, Parcel, Purchase, Reduction
 from payments.models import Notification, Payment, PaymentStatus, Refund
@@ -208,6 +212,7 @@ def _sell(shop: Shop) -> None:
     order = paid_order(shop)
     shop.rows[Order] = order
     shop.rows[Redemption] = _redemption(shop)
+    _publish(shop)
     payment = Payment.objects.create(
         merchant=shop.merchant,
         purchase=order.purchase,
@@ -269,6 +274,31 @@ def _redemption(shop: Shop) -> Redemption:
         request_hash=SECRET,
         by=f"{shop.mark} till",
         at=now,
+    )
+
+
+def _publish(shop: Shop) -> None:
+    """The template lies at WeChat, with a card that differs and a report to be made."""
+    now = timezone.now()
+    mine: dict[str, Any] = {"merchant": shop.merchant}
+    stock = VoucherStock.objects.create(
+        **mine,
+        template=shop.one(CouponTemplate),
+        account=shop.one(PayAccount),
+        goods_name=f"{shop.mark} goods",
+        request_no=f"{shop.mark}-V",
+        stock_id=f"{shop.mark}-V",
+        state="stopped",
+    )
+    card = Card.objects.create(
+        **mine, stock=stock, code=f"{shop.mark}-K", openid=SECRET, sent_at=now, error="sold_out"
+    )
+    shop.rows[VoucherStock] = stock
+    shop.rows[CardDifference] = CardDifference.objects.create(
+        **mine, stock=stock, card=card, ours=f"{shop.mark} unused", theirs="USED", found_at=now
+    )
+    shop.rows[CardReport] = CardReport.objects.create(
+        **mine, card=card, call="use", request_no=SECRET, at=now, error=f"{shop.mark} no"
     )
 
 

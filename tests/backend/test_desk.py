@@ -14,7 +14,16 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from backend.desk.roles import ROLES, Area, Level
-from coupons.models import CodeBatch, CouponTemplate, Grant, Redemption, Till
+from coupons.models import (
+    CardDifference,
+    CardReport,
+    CodeBatch,
+    CouponTemplate,
+    Grant,
+    Redemption,
+    Till,
+    VoucherStock,
+)
 from orders.models import Order, Purchase
 from payments.models import Notification, Payment, Refund
 from shop.models import (
@@ -48,9 +57,9 @@ from tests.backend.desk import (
 pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
-    Banner, Category, CodeBatch, CouponTemplate, Grant, HomeSection, LegalDocument, Merchant,
-    MiniProgram, Notice, Notification, Order, PayAccount, Payment, Product, Redemption, Refund, Sku,
-    Staff, Stock, StockMovement, Store, Till,
+    Banner, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Grant, HomeSection,
+    LegalDocument, Merchant, MiniProgram, Notice, Notification, Order, PayAccount, Payment, Product,
+    Redemption, Refund, Sku, Staff, Stock, StockMovement, Store, Till, VoucherStock,
 ]  # fmt: skip
 
 
@@ -216,6 +225,8 @@ _REFERENCES = [
     (CodeBatch, "template", CouponTemplate),
     (Grant, "template", CouponTemplate),
     (Till, "store", Store),
+    (VoucherStock, "template", CouponTemplate),
+    (VoucherStock, "account", PayAccount),
     (Grant, "only_last_store", Store),
 ]
 
@@ -326,6 +337,8 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         (Grant, "stop", Area.COUPONS, Level.EDIT),
         (Grant, "resume", Area.COUPONS, Level.EDIT),
         (Redemption, "undo", Area.COUNTER, Level.EDIT),
+        (VoucherStock, "stop", Area.COUPONS, Level.EDIT),
+        (VoucherStock, "again", Area.COUPONS, Level.EDIT),
         (Staff, "invite", Area.STAFF, Level.EDIT),
         (Staff, "unlink", Area.STAFF, Level.EDIT),
     ]
@@ -393,7 +406,8 @@ def test_an_operator_sees_every_shop(ours: Shop, theirs: Shop) -> None:
 
 def _clone(row: Any, number: int) -> None:
     """The same row once more, under other unique texts."""
-    for name, hangs_on in ((Stock, "sku"), (Order, "purchase"), (Staff, "user")):
+    for name, hangs_on in ((Stock, "sku"), (Order, "purchase"), (Staff, "user"),
+                           (VoucherStock, "template"), (CardDifference, "stock")):  # fmt: skip
         if isinstance(row, name):
             parent = getattr(row, hangs_on)
             _clone(parent, number)

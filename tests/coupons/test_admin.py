@@ -10,7 +10,18 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from coupons.models import CodeBatch, Coupon, CouponLot, CouponTemplate, Grant, Redemption
+from coupons.models import (
+    Card,
+    CardDifference,
+    CardReport,
+    CodeBatch,
+    Coupon,
+    CouponLot,
+    CouponTemplate,
+    Grant,
+    Redemption,
+    VoucherStock,
+)
 from tests.backend.desk import Shop, address, errors, filled, open_shop
 
 pytestmark = pytest.mark.django_db
@@ -145,7 +156,8 @@ def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
     assert (
         client.post(page, {"post": "yes"}).status_code == 200
     )  # it has codes, a grant and a coupon
-    Redemption.objects.all().delete()
+    for model in (CardDifference, CardReport, Card, VoucherStock, Redemption):
+        model._default_manager.all().delete()
     Coupon.objects.all().delete()
     CodeBatch.objects.all().delete()
     Grant.objects.all().delete()

@@ -87,6 +87,7 @@ class Letterbox:
 
     def __init__(self) -> None:
         letters: queue.Queue[bytes] = queue.Queue()
+        heads: list[dict[str, str]] = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self) -> None:
@@ -97,6 +98,7 @@ class Letterbox:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
+                heads.append(dict(self.headers))
                 letters.put(body)
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(PAYMENT_ACCEPTED)))
@@ -107,6 +109,7 @@ class Letterbox:
                 pass
 
         self._letters = letters
+        self.headers = heads
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
 

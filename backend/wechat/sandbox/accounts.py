@@ -33,6 +33,9 @@ class Merchant:
     private_key_pem: str
     appids: list[str] = field(default_factory=list)
     subs: dict[str, list[str]] = field(default_factory=dict)  # sub_mch_id: its sub_appids
+    v3_key: str = ""
+    v3_certificate_pem: str = ""
+    v3_private_key_pem: str = ""
 
 
 class Accounts:
@@ -40,7 +43,7 @@ class Accounts:
 
     def __init__(self, store: Store, authority: Authority) -> None:
         self._store = store
-        self._authority = authority
+        self.authority = authority
         self.secrets: dict[str, str] = {
             row["appid"]: row["secret"] for row in store.load("mini_program")
         }
@@ -67,7 +70,7 @@ class Accounts:
         mch_id = wish["mch_id"]
         merchant = self.merchants.get(mch_id)
         if merchant is None:
-            pair = self._authority.issue_client(mch_id)
+            pair = self.authority.issue_client(mch_id)
             merchant = Merchant(mch_id, "", pair.certificate_pem, pair.private_key_pem)
             self.merchants[mch_id] = merchant
         merchant.api_key = wish["api_key"]
@@ -76,8 +79,12 @@ class Accounts:
             bound = merchant.subs.setdefault(sub_mch_id, [])
             if sub_appid := wish.get("sub_appid"):
                 self._bind(bound, sub_appid, wish.get("sub_secret") or wish["secret"])
-        self._store.save("merchant", mch_id, vars(merchant))
+        self.keep(merchant)
         return self._shown(merchant, wish["appid"])
+
+    def keep(self, merchant: Merchant) -> None:
+        """A restart will find the merchant as it is now."""
+        self._store.save("merchant", merchant.mch_id, vars(merchant))
 
     def _bind(self, appids: list[str], appid: str, secret: str) -> None:
         self.secrets[appid] = secret

@@ -7,7 +7,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .store import Store
@@ -70,10 +70,19 @@ class Authority:
         """The certificate a merchant refunds with; its common name is the merchant's number."""
         return self._issue(mch_id, ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
+    def issue_signer(self, mch_id: str) -> Pair:
+        """The RSA certificate a merchant signs API v3 with, as WeChat's are."""
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        return self._issue(mch_id, ExtendedKeyUsageOID.CLIENT_AUTH, [], key)
+
     def _issue(
-        self, common_name: str, use: x509.ObjectIdentifier, names: list[x509.GeneralName]
+        self,
+        common_name: str,
+        use: x509.ObjectIdentifier,
+        names: list[x509.GeneralName],
+        key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None,
     ) -> Pair:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         builder = _builder(_name(common_name), self._certificate.subject, key.public_key())
         builder = (
             builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -93,7 +102,9 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
 ) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
@@ -129,7 +140,7 @@ def _pem(certificate: x509.Certificate) -> str:
     return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> str:
+def _key_pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from .trades import CLOSED, PaymentRefused
+from .v3 import V3Error, issue
 from .wire import JSON_TYPE, Reply
 from .world import World
 
@@ -38,6 +39,10 @@ class Control:
             ("POST", "accounts"): self._register,
             ("GET", "accounts"): self._list_accounts,
             ("GET", "books"): world.books,
+            ("POST", "v3"): self._v3,
+            ("POST", "vouchers/send"): self._send_vouchers,
+            ("POST", "vouchers/state"): self._voucher_state,
+            ("GET", "vouchers"): world.vouchers.books,
         }
         self._routes: Final = routes
 
@@ -54,6 +59,8 @@ class Control:
             return _json(route(_body(body) if method == "POST" else dict(query)))
         except Refused as error:
             return _json({"error": error.code, "message": str(error)}, error.status)
+        except V3Error as error:
+            return _json({"error": error.code, "message": error.message}, error.status)
         except ValueError as error:
             return _json({"error": "bad_request", "message": str(error)}, 400)
         except PaymentRefused as error:
@@ -125,6 +132,30 @@ class Control:
             "state": trade.state,
             "total_fee": trade.total_fee,
         }
+
+    def _v3(self, values: Values) -> object:
+        merchant = issue(self._world.accounts, _text(values, "mch_id"))
+        return {
+            "mch_id": merchant.mch_id,
+            "api_v3_key": merchant.v3_key,
+            "certificate_pem": merchant.v3_certificate_pem,
+            "private_key_pem": merchant.v3_private_key_pem,
+            "public_key_id": self._world.seal.key_id,
+            "public_key_pem": self._world.seal.public_pem,
+        }
+
+    def _send_vouchers(self, values: Values) -> object:
+        params = values.get("params")
+        if not isinstance(params, dict):
+            raise ValueError("params are what the plugin is given")
+        mch_id = str(params.get("send_coupon_merchant", ""))
+        appid, openid = self._known_appid(values), _text(values, "openid")
+        return {"send_coupon_result": self._world.send_vouchers(mch_id, appid, openid, params)}
+
+    def _voucher_state(self, values: Values) -> object:
+        return self._world.vouchers.set_state(
+            _text(values, "stock_id"), _text(values, "coupon_code"), _text(values, "state")
+        )
 
     def _add_fault(self, values: Values) -> object:
         self._world.faults.add(values)

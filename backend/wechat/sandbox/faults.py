@@ -9,8 +9,16 @@ from . import clock
 PAY_CALLS: Final = frozenset({"unifiedorder", "orderquery", "closeorder", "refund", "refundquery"})
 TOKEN_CALLS: Final = frozenset({"getuserphonenumber", "getwxacodeunlimit", "getwxacode"})
 PLATFORM_CALLS: Final = TOKEN_CALLS | {"jscode2session", "stable_token", "token"}
-CALLS: Final = PAY_CALLS | PLATFORM_CALLS
-NOTICES: Final = frozenset({"payment_notification", "refund_notification"})
+VOUCHER_CALLS: Final = frozenset(
+    {
+        "stock_create", "stock_query", "stock_modify", "stock_budget", "code_upload", "coupon_use",
+        "coupon_return", "coupon_deactivate", "coupon_list", "coupon_query", "callback_set",
+    }
+)  # fmt: skip
+CALLS: Final = PAY_CALLS | PLATFORM_CALLS | VOUCHER_CALLS
+PAY_NOTICES: Final = frozenset({"payment_notification", "refund_notification"})
+VOUCHER_NOTICES: Final = frozenset({"voucher_notification"})
+NOTICES: Final = PAY_NOTICES | VOUCHER_NOTICES
 
 # Each fault, and where it makes sense.
 FAULTS: Final[Mapping[str, frozenset[str]]] = {
@@ -19,12 +27,14 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = {
     "html_200": CALLS,
     "http_502": CALLS,
     "text_200": CALLS,
-    "systemerror": PAY_CALLS,
-    "bad_signature": PAY_CALLS,
-    "result_fail": PAY_CALLS | {"payment_notification"},
-    "wrong_appid": PAY_CALLS | NOTICES,
-    "wrong_mch": PAY_CALLS | NOTICES,
-    "wrong_amount": frozenset({"orderquery"}) | NOTICES,
+    "systemerror": PAY_CALLS | VOUCHER_CALLS,
+    "frequency": VOUCHER_CALLS,
+    "bad_signature": PAY_CALLS | VOUCHER_CALLS,
+    "stale": VOUCHER_CALLS | VOUCHER_NOTICES,
+    "result_fail": PAY_CALLS | VOUCHER_CALLS | {"payment_notification"},
+    "wrong_appid": PAY_CALLS | PAY_NOTICES,
+    "wrong_mch": PAY_CALLS | PAY_NOTICES,
+    "wrong_amount": frozenset({"orderquery"}) | PAY_NOTICES,
     "trade_state": frozenset({"orderquery"}),
     "order_paid": frozenset({"closeorder"}),
     "not_enough": frozenset({"refund"}),

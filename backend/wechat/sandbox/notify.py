@@ -4,7 +4,7 @@ import http.client
 import logging
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +27,8 @@ WAITS: Final = (
     *(30 * MINUTE, 30 * MINUTE, 30 * MINUTE, HOUR),
     *(3 * HOUR, 3 * HOUR, 3 * HOUR, 6 * HOUR, 6 * HOUR),
 )
+# Of a voucher: every minute, eleven in all.
+VOUCHER_WAITS: Final = (MINUTE,) * 10
 PATIENCE: Final = 5.0  # seconds WeChat waits for an answer
 ANSWER_KEPT: Final = 500
 log = logging.getLogger("sandbox")
@@ -36,8 +38,8 @@ log = logging.getLogger("sandbox")
 class Notice:
     """One piece of news and how often it was told."""
 
-    kind: str  # payment_notification or refund_notification
-    about: str  # key of the trade or of the refund
+    kind: str  # payment_notification, refund_notification or voucher_notification
+    about: str  # key of the trade, of the refund or of the coupon
     url: str
     where: dict[str, str]  # what a fault may ask for
     begun_at: float = field(default_factory=clock.now)
@@ -51,7 +53,8 @@ class Notice:
         return f"{self.kind}/{self.about}"
 
 
-Compose = Callable[[Notice, Fault | None], bytes]
+Letter = tuple[bytes, Mapping[str, str]]  # body and headers
+Compose = Callable[[Notice, Fault | None], Letter]
 
 
 class PostOffice:
@@ -84,6 +87,10 @@ class PostOffice:
         where["out_refund_no"] = refund.out_refund_no
         self._begin(Notice("refund_notification", refund.key, refund.notify_url, where))
 
+    def voucher(self, mch_id: str, key: str, url: str) -> None:
+        """The merchant will hear that a coupon was sent."""
+        self._begin(Notice("voucher_notification", key, url, {"mch_id": mch_id}))
+
     def _begin(self, notice: Notice) -> None:
         notice.due_at = clock.now()
         self._schedule.after(0, lambda: self.attempt(notice))
@@ -111,38 +118,41 @@ class PostOffice:
                 notice.sent.append(_record(number, "lost", 0, "never sent"))
                 self._save(notice)
                 return
-            body = self.compose(notice, fault)
+            letter = self.compose(notice, fault)
         name = fault.fault if fault is not None else ""
         if fault is not None and fault.is_one_of("concurrent"):
             for _ in range(fault.copies - 1):
-                self._schedule.after(0, lambda: self._copy(notice, body, number, name))
+                self._schedule.after(0, lambda: self._copy(notice, letter, number, name))
         elif fault is not None and fault.is_one_of("double"):
             for _ in range(fault.copies - 1):
-                self._deliver(notice, body, number, name)
-        answered = self._deliver(notice, body, number, name)
+                self._deliver(notice, letter, number, name)
+        answered = self._deliver(notice, letter, number, name)
         with self._lock:
             notice.answered = notice.answered or answered
             notice.due_at = None
-            if not notice.answered and number <= len(WAITS):
-                wait = self.rules.wait(WAITS[number - 1])
+            waits = VOUCHER_WAITS if notice.kind == "voucher_notification" else WAITS
+            if not notice.answered and number <= len(waits):
+                wait = self.rules.wait(waits[number - 1])
                 notice.due_at = clock.now() + wait
                 self._schedule.after(wait, lambda: self.attempt(notice))
             self._save(notice)
 
-    def _copy(self, notice: Notice, body: bytes, number: int, fault: str) -> None:
+    def _copy(self, notice: Notice, letter: Letter, number: int, fault: str) -> None:
         """A copy arrives beside the others, by another of WeChat's servers."""
-        if self._deliver(notice, body, number, fault):
+        if self._deliver(notice, letter, number, fault):
             with self._lock:
                 notice.answered = True
                 self._save(notice)
 
-    def _deliver(self, notice: Notice, body: bytes, number: int, fault: str) -> bool:
-        """One copy is posted and the answer recorded; whether it said SUCCESS."""
-        status, answer = post(notice.url, body)
-        log.info("%s %s #%s -> HTTP %s", notice.kind, notice.where["out_trade_no"], number, status)
+    def _deliver(self, notice: Notice, letter: Letter, number: int, fault: str) -> bool:
+        """One copy is posted and the answer recorded; whether it was taken in."""
+        status, answer = post(notice.url, *letter)
+        log.info("%s %s #%s -> HTTP %s", notice.kind, notice.about, number, status)
         with self._lock:
             notice.sent.append(_record(number, fault, status, answer[:ANSWER_KEPT]))
             self._save(notice)
+        if notice.kind == "voucher_notification":  # API v3 goes by the status alone
+            return status in (200, 204)
         return status == 200 and _says_success(answer)
 
 
@@ -159,7 +169,7 @@ def _says_success(answer: str) -> bool:
         return False
 
 
-def post(url: str, body: bytes) -> tuple[int, str]:
+def post(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, str]:
     """Status and text of the answer; status 0 and the reason when there was none."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port
@@ -172,8 +182,8 @@ def post(url: str, body: bytes) -> tuple[int, str]:
     try:
         connection.connect()
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        head = {"Content-Type": "text/xml; charset=utf-8", "User-Agent": "Mozilla/4.0"}
-        connection.request("POST", parts.path or "/", body, head)
+        head = {"User-Agent": "Mozilla/4.0"}
+        connection.request("POST", parts.path or "/", body, {**head, **headers})
         response = connection.getresponse()
         return response.status, response.read(65536).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:

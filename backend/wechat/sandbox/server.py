@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
-from . import cashier, gateway, platform
+from . import cashier, gateway, marketing, platform
 from .control import Control
 from .wire import HTML_TYPE, Reply
 from .world import World
@@ -97,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send(reply)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _serve  # noqa: N815
 
     def _answer(self, body: bytes) -> Reply:
         parts = urlsplit(self.path)
@@ -114,6 +114,9 @@ class Handler(BaseHTTPRequestHandler):
         if call := platform.PATHS.get(path):
             with world.lock:
                 return world.platform.answer(call, method, query, body)
+        if path.startswith(marketing.PREFIX):
+            with world.lock:
+                return world.marketing.answer(method, self.path, dict(self.headers), body)
         if path.startswith("/_sandbox/"):
             name = path.removeprefix("/_sandbox/").rstrip("/")
             with world.lock:
@@ -153,6 +156,7 @@ class Handler(BaseHTTPRequestHandler):
             head.append(f"Content-Security-Policy: {policy}")
         if reply.location:
             head.append(f"Location: {reply.location}")
+        head += [f"{name}: {value}" for name, value in reply.headers.items()]
         if self.close_connection:
             head.append("Connection: close")
         start = ("\r\n".join(head) + "\r\n\r\n").encode()

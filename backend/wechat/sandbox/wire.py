@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from xml.parsers import expat
 
@@ -43,6 +43,7 @@ class Reply:
     location: str = ""
     drop: bool = False  # close the connection without a word
     hold: float = 0.0  # seconds to keep the caller waiting first
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Flat:

@@ -1,5 +1,6 @@
 """Everything the sandbox is, put together."""
 
+import secrets
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +11,9 @@ from .accounts import Accounts
 from .certificates import Authority
 from .faults import Fault, Faults
 from .gateway import Gateway
+from .marketing import Marketing
 from .messages import payment_message, refund_message
-from .notify import Notice, PostOffice
+from .notify import Letter, Notice, PostOffice
 from .people import People
 from .platform import OpenPlatform
 from .refunds import Refund, Refunds
@@ -20,6 +22,8 @@ from .schedule import Schedule
 from .store import Store
 from .tokens import Tokens
 from .trades import Trade, Trades
+from .v3 import Seal, envelope
+from .vouchers import Vouchers
 
 
 class World:
@@ -41,6 +45,9 @@ class World:
         self.refunds = Refunds(self.store, self.trades, self.schedule, self.post, self.lock)
         self.gateway = Gateway(self.accounts, self.trades, self.refunds, self.faults)
         self.platform = OpenPlatform(self.accounts, self.people, self.tokens, self.faults)
+        self.seal = Seal(self.store)
+        self.vouchers = Vouchers(self.store)
+        self.marketing = Marketing(self.accounts, self.vouchers, self.faults, self.seal)
         self._first_rules = Rules(speed=speed)
         self.set_rules(self._first_rules)
 
@@ -65,13 +72,39 @@ class World:
         with self.lock:
             self.store.close()
 
-    def _compose(self, notice: Notice, fault: Fault | None) -> bytes:
+    def _compose(self, notice: Notice, fault: Fault | None) -> Letter:
+        if notice.kind == "voucher_notification":
+            stock_id, _slash, code = notice.about.partition("/")
+            merchant = self.accounts.merchants[notice.where["mch_id"]]
+            facts = self.vouchers.news(self.vouchers.coupons[stock_id, code])
+            body = envelope("COUPON.SEND", "coupon", facts, merchant)
+            head = {"Content-Type": "application/json", "Request-ID": secrets.token_hex(8)}
+            return body, {**head, **self.seal.headers(body, fault)}
         if notice.kind == "payment_notification":
             trade = self.trades.all[notice.about]
-            return payment_message(trade, self.accounts.merchants[trade.mch_id], fault)
-        refund = self.refunds.all[notice.about]
-        trade = self.trades.all[refund.trade_key]
-        return refund_message(trade, refund, self.accounts.merchants[trade.mch_id], fault)
+            body = payment_message(trade, self.accounts.merchants[trade.mch_id], fault)
+        else:
+            refund = self.refunds.all[notice.about]
+            trade = self.trades.all[refund.trade_key]
+            body = refund_message(trade, refund, self.accounts.merchants[trade.mch_id], fault)
+        return body, {"Content-Type": "text/xml; charset=utf-8"}
+
+    def send_vouchers(
+        self, mch_id: str, appid: str, openid: str, params: Mapping[str, Any]
+    ) -> list[dict[str, str]]:
+        """A person confirms the send-coupon plugin; the merchant will hear of what is new.
+
+        Raises: ValueError, V3Error.
+        """
+        merchant = self.accounts.merchants.get(mch_id)
+        if merchant is None:
+            raise ValueError(f"no merchant {mch_id} is registered here")
+        results, made = self.vouchers.send(merchant, appid, openid, params)
+        url = self.vouchers.callbacks.get(mch_id, "")
+        for coupon in made:
+            if url:
+                self.post.voucher(mch_id, f"{coupon.stock_id}/{coupon.code}", url)
+        return results
 
     # -- the books -----------------------------------------------------------------------------
 

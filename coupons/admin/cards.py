@@ -1,0 +1,179 @@
+"""Vouchers at WeChat: published, stopped, and where it says otherwise than we do."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from backend.celery import wake
+from backend.desk.dialogs import DialogForm, done
+from backend.desk.roles import Area, Level, may
+from backend.desk.tenancy import MerchantAdmin, OwnedForm
+from backend.desk.widgets import action, display
+from backend.errors import DomainError
+from backend.numbers import new_number
+from coupons import stocks
+from coupons.models import CardDifference, CardReport, VoucherStock
+from coupons.tasks import publish_stocks
+
+
+class VoucherStockForm(OwnedForm):
+    def clean(self) -> dict[str, Any]:
+        """What WeChat's card can't say is refused here, by the term's name."""
+        cleaned = super().clean()
+        template, account = cleaned.get("template"), cleaned.get("account")
+        if self.instance.pk is None and template and account and not self.errors:
+            try:
+                stocks.check(template, account, cleaned["code_mode"])
+            except DomainError as error:
+                field = "account" if isinstance(error, stocks.NotReady) else "template"
+                self.add_error(field, str(error.message))
+        return cleaned
+
+
+@admin.register(VoucherStock)
+class VoucherStockAdmin(MerchantAdmin):
+    area = Area.COUPONS
+    form = VoucherStockForm
+    list_display = ("template", "stock_id", "code_mode", "shown_state", "told_total", "error")
+    list_select_related = ("template",)
+    list_filter = ("state",)
+    search_fields = ("template__name", "stock_id__exact")
+    autocomplete_fields = ("template",)
+    ordering = ("-id",)
+    actions_detail = ("stop", "again")
+    fields: ClassVar[Any] = ("template", "account", "code_mode", ("goods_name", "path"))
+    _seen = (
+        "stock_id", "shown_state", "told_total", "uploaded", "sent", "error", "compare_at",
+        "created_at",
+    )  # fmt: skip
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*self.fields, *self._seen) if obj else self.fields
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """WeChat lets nothing be changed but what the card says of the goods."""
+        fixed = super().get_readonly_fields(request, obj)
+        return (*fixed, "template", "account", "code_mode", "path", *self._seen) if obj else fixed
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        if not change:
+            obj.request_no, obj.act_at = new_number(), timezone.now()
+        super().save_model(request, obj, form, change)
+        if change:
+            stocks.due(obj.template)
+        wake(publish_stocks)
+
+    @display(
+        description=_("state"),
+        label={
+            "publishing": "info", "published": "success", "stopping": "info", "stopped": "warning",
+            "refused": "danger",
+        },
+    )  # fmt: skip
+    def shown_state(self, stock: VoucherStock) -> tuple[str, str]:
+        return stock.state, stock.get_state_display()
+
+    @display(description=_("cards we know of"))
+    def sent(self, stock: VoucherStock) -> int:
+        return stock.cards.count()
+
+    def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Asked with the row's id; a row of somebody else's is not there."""
+        if obj is not None:
+            self.own(request, obj)
+        return may(request, self.area, Level.EDIT)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        state = self.own(request, object_id).state
+        fitting = {
+            "stop": state == VoucherStock.State.PUBLISHED,
+            "again": state == VoucherStock.State.REFUSED,
+        }
+        found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return [one for one in found if fitting[one.path]]
+
+    @action(
+        description=_("Stop"),
+        url_path="stop",
+        icon="stop",
+        permissions=["steer"],
+        dialog={
+            "title": _("Let WeChat send no more of these?"),
+            "form_class": DialogForm,
+            "form_submit_text": _("Stop"),
+        },
+    )
+    def stop(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        stock = self.own(request, object_id)
+        stocks.stop(stock.pk)
+        self.log_change(request, stock, "stopped")
+        wake(publish_stocks)
+        return done(request, _("WeChat is told. What was sent stays good."), _page(stock))
+
+    @action(
+        description=_("Try again"),
+        url_path="again",
+        icon="refresh",
+        permissions=["steer"],
+        dialog={
+            "title": _("Ask WeChat again?"),
+            "form_class": DialogForm,
+            "form_submit_text": _("Try again"),
+        },
+    )
+    def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        stock = self.own(request, object_id)
+        stocks.again(stock.pk)
+        self.log_change(request, stock, "tried again")
+        wake(publish_stocks)
+        return done(request, _("WeChat is asked again."), _page(stock))
+
+
+def _page(stock: VoucherStock) -> str:
+    return reverse("admin:coupons_voucherstock_change", args=[stock.pk])
+
+
+@admin.register(CardDifference)
+class CardDifferenceAdmin(MerchantAdmin):
+    area = Area.COUPONS
+    read_only = True
+    list_display = ("found_at", "stock", "shown_card", "ours", "theirs", "closed_at")
+    list_select_related = ("stock__template", "card")
+    list_filter = (("closed_at", admin.EmptyFieldListFilter),)
+    ordering = ("-id",)
+    fields = ("stock", "shown_card", ("ours", "theirs"), ("found_at", "closed_at"))
+    readonly_fields = ("shown_card",)
+
+    @display(description=_("card"))
+    def shown_card(self, row: CardDifference) -> Any:
+        return row.card.code if row.card else _("how many were sent")
+
+
+@admin.register(CardReport)
+class CardReportAdmin(MerchantAdmin):
+    area = Area.COUPONS
+    read_only = True
+    list_display = ("at", "shown_card", "call", "shown_state", "tries", "error")
+    list_select_related = ("card",)
+    list_filter = ("call", ("act_at", admin.EmptyFieldListFilter))
+    ordering = ("-id",)
+    fields = ("shown_card", "call", ("at", "shown_state"), ("tries", "error"))
+    readonly_fields = ("shown_card", "shown_state")
+
+    @display(description=_("card"))
+    def shown_card(self, row: CardReport) -> str:
+        return row.card.code
+
+    @display(
+        description=_("state"), label={"open": "warning", "done": "success", "refused": "danger"}
+    )
+    def shown_state(self, row: CardReport) -> tuple[str, Any]:
+        if row.act_at is not None:
+            return "open", _("to be told")
+        return ("refused", _("refused by WeChat")) if row.error else ("done", _("told"))
