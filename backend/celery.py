@@ -36,6 +36,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "codes": {"task": "coupons.tasks.make_codes", "schedule": 15},
     "grants": {"task": "coupons.tasks.run_grants", "schedule": 15},
     "greetings": {"task": "coupons.tasks.greet_customers", "schedule": 10},
+    "reminders": {"task": "coupons.tasks.send_reminders", "schedule": 30},
     "voucher-stocks": {"task": "coupons.tasks.publish_stocks", "schedule": 15},
     "cards": {"task": "coupons.tasks.take_in_cards", "schedule": 10},
     "card-reports": {"task": "coupons.tasks.report_cards", "schedule": 10},

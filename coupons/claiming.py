@@ -18,7 +18,8 @@ from backend import rows
 from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
 from coupons.models import Coupon, CouponLot, CouponStoreCount, CouponTemplate, Way
-from shop.models import Store
+from shop import messages
+from shop.models import MessageTemplate, Store
 
 log = logging.getLogger(__name__)
 
@@ -321,8 +322,13 @@ def try_to_give(giving: Giving) -> bool:
     For what nobody asked for at this moment: a refusal is logged, and is all there is to say.
     """
     try:
-        give(giving)
+        coupon, new = give(giving)
     except REFUSALS as error:
         log.info("template %s not given: %s", giving.template, error.code)
         return False
+    if new:
+        messages.plan(
+            MessageTemplate.Event.COUPON_GIVEN, merchant=giving.merchant, customer=giving.customer,
+            about=coupon.pk, at=timezone.now(),
+        )  # fmt: skip
     return True

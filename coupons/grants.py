@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from coupons import claiming, offers, segments
 from coupons.models import CouponLot, CouponTemplate, Grant, GrantTarget, Way
-from shop.models import Customer
+from shop import messages
+from shop.models import Customer, MessageTemplate
 
 STEP: Final = 4000
 MOST_LISTED: Final = 2_000_000
@@ -146,7 +147,7 @@ WITH next AS MATERIALIZED ({next}), mine AS (
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT %(merchant)s, id, 'claimed', %(reference)s, %(by)s, %(at)s FROM claimed
-), counted AS (
+), PLANNED, counted AS (
     UPDATE coupons_couponlot l
     SET given = l.given + n, day = %(day)s,
         given_that_day = n + CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END
@@ -161,7 +162,10 @@ SELECT reach.mark, (SELECT count(*) FROM next WHERE next.mark <= reach.mark),
     (SELECT count(*) FROM claimed),
     (SELECT count(*) < %(step)s AND coalesce(max(mark) <= reach.mark, true) FROM next)
 FROM reach
-""".replace("VALIDITY", claiming.VALIDITY)
+""".replace("VALIDITY", claiming.VALIDITY).replace(
+    "PLANNED",
+    messages.PLAN_SQL.format(given="(SELECT customer_id AS customer, id AS about FROM claimed)"),
+)
 
 
 @transaction.atomic
@@ -218,6 +222,7 @@ def _write(
         "key": _key(grant),
         "reference": f"grant:{grant.pk}",
         "by": grant.by,
+        **messages.plan_values(MessageTemplate.Event.COUPON_GIVEN, at),
     }
     following = _NEXT_TARGETS
     if grant.audience == Grant.Audience.SEGMENT:

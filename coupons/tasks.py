@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from backend import metrics
 from backend.celery import wake
-from coupons import automatic, cards, codes, comparison, grants, stocks, tills, wallet
+from coupons import automatic, cards, codes, comparison, grants, reminders, stocks, tills, wallet
 from coupons.models import Card, CodeBatch, Grant, VoucherStock
+from shop import messages
 from shop.models import Customer
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,17 @@ def run_grants() -> None:
     running = Grant.objects.filter(state=Grant.State.RUNNING)
     steps = _in_turn(list(running.values_list("pk", flat=True)), grants.step, run_grants)
     metrics.sweep("run_grants", steps)
+
+
+@shared_task
+def send_reminders() -> None:
+    """Send what shoppers agreed to be told about their coupons."""
+    rows = messages.due(reminders.EVENTS, timezone.now(), _BATCH)
+    for pk in rows:
+        messages.send(pk, reminders.words)
+    metrics.sweep("send_reminders", len(rows))
+    if len(rows) == _BATCH:
+        wake(send_reminders)
 
 
 @shared_task

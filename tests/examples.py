@@ -17,7 +17,7 @@ import django
 import requests
 
 from backend import buy
-from backend.demo.words import BOX_CODE
+from backend.demo.words import BOX_CODE, MESSAGES
 from tests.flows.shopper import Desk, Shopper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
@@ -70,6 +70,10 @@ def play(record: Recorder) -> None:
     call("redeem_code", "POST", "coupon-codes", {"code": BOX_CODE[2]})
     call("coupons", "GET", "coupons")
     call("coupon", "GET", f"coupons/{coupon['id']}")
+    call("message_templates", "GET", "message-templates")
+    accepted = {"accepted": [MESSAGES[1][1]]}
+    call("remind_coupon", "POST", f"coupons/{coupon['id']}/remind", accepted)
+    record.kept["subscribe"] = {"body": {"accepted": [MESSAGES[0][1]]}}
     _pass_on(record, coupon["id"])
     _at_the_counter(record, found.store)
 

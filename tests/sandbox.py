@@ -105,6 +105,18 @@ class Sandbox:
         accounts = self.call("GET", "accounts")["accounts"]
         return next(dict(a) for a in accounts if a["mch_id"] == mch_id)
 
+    def consent(self, appid: str, openid: str, template_id: str) -> None:
+        """The shopper accepts a subscribe message in the prompt."""
+        said = {"appid": appid, "openid": openid, "template_id": template_id}
+        self.call("POST", "consents", said)
+
+    def messages(self, openid: str) -> list[dict[str, Any]]:
+        """The subscribe messages a shopper has had."""
+        answer: list[dict[str, Any]] = self.call(
+            "GET", f"messages?{urlencode({'openid': openid})}"
+        )["messages"]
+        return answer
+
     def v3(self, mch_id: str) -> dict[str, str]:
         """What a merchant needs for API v3: keys, a certificate, WeChat's public key."""
         answer: dict[str, str] = self.call("POST", "v3", {"mch_id": mch_id})

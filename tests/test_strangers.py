@@ -36,6 +36,8 @@ from tests.orders.makers import coupon, place, shelf, shopper
 pytestmark = pytest.mark.django_db
 
 PASS = "token-of-the-first-merchants-link"  # noqa: S105
+# Enough for every door to look for its row.
+WISH = {"quantity": 1, "detail": "x", "accepted": []}
 # Shut to everyone who isn't staff, or a till, before a row is looked for.
 _SHUT = {"staff": {403}, "till": {401}}
 
@@ -132,7 +134,7 @@ def test_a_strangers_row_is_not_there(owner: Customer, door: str, same_merchant:
     lines = list(CartLine.objects.values())
     for path in paths:
         for method in ("GET", "PUT", "PATCH", "POST", "DELETE"):
-            status, text = call(stranger, method, path, {"quantity": 1, "detail": "x"})
+            status, text = call(stranger, method, path, WISH)
             shut = _SHUT.get(door.split("/")[2], set())
             assert status in {404, 405} | shut or (method == "DELETE" and status in {200, 204}), (
                 method, path, status, text,

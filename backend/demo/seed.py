@@ -17,7 +17,16 @@ from django.utils import timezone
 
 from backend.demo import OPERATOR, OWNER, SLUG, pictures
 from backend.demo.goods import CATEGORIES, GOODS, Good
-from backend.demo.words import BANNERS, BOX_CODE, LEGAL, NOTICES, SECTIONS, STORES, TEMPLATES
+from backend.demo.words import (
+    BANNERS,
+    BOX_CODE,
+    LEGAL,
+    MESSAGES,
+    NOTICES,
+    SECTIONS,
+    STORES,
+    TEMPLATES,
+)
 from coupons import codes, offers, promotions
 from coupons.models import CodeBatch, CouponTemplate, Way
 from shop import stock
@@ -28,6 +37,7 @@ from shop.models import (
     HomeSection,
     LegalDocument,
     Merchant,
+    MessageTemplate,
     MiniProgram,
     Notice,
     PayAccount,
@@ -62,6 +72,7 @@ def seed() -> bool:
         _fill_shelves(merchant, stores)
         _window(merchant, {product.code: product for product in products})
         _templates(merchant)
+        _messages(merchant)
         _people(merchant)
     return True
 
@@ -272,6 +283,17 @@ def _window(merchant: Merchant, products: dict[str, Product]) -> None:
             body=clean_html(body),
             published_at=now,
         )
+
+
+def _messages(merchant: Merchant) -> None:
+    """Subscribe messages; the sandbox knows any template."""
+    program = MiniProgram.objects.get(merchant=merchant)
+    for event, template_id in MESSAGES:
+        MessageTemplate.objects.create(
+            merchant=merchant, program=program, event=event, template_id=template_id,
+            keywords={"thing1": "name", "thing2": "text", "time3": "until"},
+            page="pages/coupon/index",
+        )  # fmt: skip
 
 
 def _templates(merchant: Merchant) -> None:

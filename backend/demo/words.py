@@ -52,6 +52,12 @@ TEMPLATES: Final = (
     ("下周开抢 满 300 减 80", 30000, 8000, 300, 1, 7, 10),
 )
 
+# When, and the template's id.
+MESSAGES: Final = (
+    ("coupon_given", "TPL-COUPON-GIVEN"),
+    ("coupon_expires", "TPL-COUPON-EXPIRES"),
+)
+
 # Its voucher's name and terms, and the code that is printed inside.
 BOX_CODE: Final = ("开箱有礼 立减 5 元", {"off_fen": 500}, "SHANYE")
 

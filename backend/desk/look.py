@@ -71,6 +71,8 @@ _MENU: Final = [
             ("apps", "shop", "miniprogram"),
             ("key", "shop", "payaccount"),
             ("badge", "shop", "staff"),
+            ("sms", "shop", "messagetemplate"),
+            ("mark_chat_read", "shop", "message"),
             ("person", "auth", "user"),
         ],
     ),

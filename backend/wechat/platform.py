@@ -19,7 +19,7 @@ from backend.wechat.errors import Refused, Retry
 
 STALE_TOKEN = frozenset({40001, 40014, 42001})
 # Busy, or over a quota that fills up again. Source: 全局返回码.
-LATER = frozenset({-1, 44990, 44991, 44993, 45009, 45011})
+LATER = frozenset({-1, 43108, 44990, 44991, 44993, 45009, 45011})
 # 40029 unknown or expired, 40163 used already, 41008 none given. Source: code2Session.
 BAD_LOGIN_CODE = frozenset({40029, 40163, 41008})
 LOGIN_BLOCKED = 40226
@@ -106,6 +106,24 @@ class Platform:
         if not number.isascii() or not number.isdigit():
             raise Retry("no_answer", "an answer without a phone number")
         return number if country.lstrip("+") == "86" else f"+{country.lstrip('+')}{number}"
+
+    def send_message(
+        self, openid: str, template_id: str, *, page: str, data: dict[str, dict[str, str]]
+    ) -> None:
+        """Send a subscribe message. Only Retry("not_sent") says that WeChat has not seen it.
+
+        Raises: Refused (43101 no consent left, 47003 a value WeChat doesn't take, 40037 no such
+        template); Retry: `no_answer` and `-1` may have been sent all the same.
+        Source: sendMessage (subscribe message).
+        """
+        try:
+            self.tokens.current()
+        except Retry as error:
+            raise Retry("not_sent", error.message) from None
+        said: dict[str, Any] = {"touser": openid, "template_id": template_id, "data": data}
+        if page:
+            said["page"] = page
+        self.post("cgi-bin/message/subscribe/send", said)
 
     def wxacode(
         self, scene: str, page: str = "", width: int = 430, env_version: str = "release"

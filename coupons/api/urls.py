@@ -19,6 +19,7 @@ urlpatterns = [
     path("till/redemptions/<number:number>/undo", tills.TillUndoView.as_view()),
     path("coupon-templates/<id:pk>/card", cards.TemplateCardView.as_view()),
     path("coupons/<id:pk>/card", cards.CouponCardView.as_view()),
+    path("coupons/<id:pk>/remind", views.RemindView.as_view()),
     path("coupons/<id:pk>/share", passes.ShareView.as_view()),
     path("coupon-passes/<number:token>", passes.PassView.as_view()),
     path("coupon-passes/<number:token>/accept", passes.AcceptView.as_view()),

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 from backend.api import Rate, checked, idempotency_key, listing
 from backend.errors import BadCursor, NotFound
 from backend.schema import APPID, IDEMPOTENCY_KEY, problems
-from coupons import claiming, codes, promotions, queries
+from coupons import claiming, codes, promotions, queries, reminders
 from coupons.models import CouponStatus
+from shop.api.messages import AcceptedSerializer
 from shop.api.source import SourceSerializer
 from shop.login import ShopperView, VisitorView
 
@@ -208,6 +209,24 @@ class CouponsView(ShopperView):
             self.customer(), asked["status"], asked.get("cursor"), timezone.now()
         )
         return Response(listing(rows, ("id",)))
+
+
+class RemindedSerializer(serializers.Serializer[Any]):
+    planned = serializers.IntegerField(help_text="How many messages will come.")
+
+
+class RemindView(ShopperView):
+    @extend_schema(
+        operation_id="remind_coupon",
+        tags=["coupons"],
+        request=AcceptedSerializer,
+        responses={200: RemindedSerializer},
+    )
+    def post(self, request: Any, pk: int) -> Response:
+        """The shopper accepted these messages for this coupon: that they have it, and a day before
+        it expires. Each comes once, and not at night."""
+        asked = checked(AcceptedSerializer, request.data)
+        return Response({"planned": reminders.remind(self.customer(), pk, asked["accepted"])})
 
 
 class CouponView(ShopperView):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from shop.api import accounts, addresses, favourites, legal, staff, uploads
+from shop.api import accounts, addresses, favourites, legal, messages, staff, uploads
 
 routes = [
     path("auth/login", accounts.LoginView.as_view()),
@@ -22,6 +22,8 @@ routes = [
     path("favourites/<id:pk>", favourites.FavouriteView.as_view()),
     path("recently-seen", favourites.RecentlySeenView.as_view()),
     path("recently-seen/<id:pk>", favourites.RecentlySeenProductView.as_view()),
+    path("message-templates", messages.MessageTemplatesView.as_view()),
+    path("me/subscriptions", messages.SubscriptionsView.as_view()),
     path("staff/link", staff.LinkView.as_view()),
     path("staff/me", staff.MeView.as_view()),
     path("uploads", uploads.UploadsView.as_view()),

@@ -33,6 +33,7 @@ from shop.models.merchants import (
     StaffInvite,
     Store,
 )
+from shop.models.messages import Message, MessageCredit, MessageTemplate
 from shop.models.regions import Region
 
 __all__ = [
@@ -48,6 +49,9 @@ __all__ = [
     "Identity",
     "LegalDocument",
     "Merchant",
+    "Message",
+    "MessageCredit",
+    "MessageTemplate",
     "MiniProgram",
     "Notice",
     "Owned",

@@ -40,6 +40,8 @@ from shop.models import (
     HomeSection,
     LegalDocument,
     Merchant,
+    Message,
+    MessageTemplate,
     MiniProgram,
     Notice,
     PayAccount,
@@ -213,6 +215,7 @@ def _sell(shop: Shop) -> None:
     shop.rows[Order] = order
     shop.rows[Redemption] = _redemption(shop)
     _publish(shop)
+    _remind(shop)
     payment = Payment.objects.create(
         merchant=shop.merchant,
         purchase=order.purchase,
@@ -299,6 +302,27 @@ def _publish(shop: Shop) -> None:
     )
     shop.rows[CardReport] = CardReport.objects.create(
         **mine, card=card, call="use", request_no=SECRET, at=now, error=f"{shop.mark} no"
+    )
+
+
+def _remind(shop: Shop) -> None:
+    """A customer was told of a coupon."""
+    template = MessageTemplate.objects.create(
+        merchant=shop.merchant,
+        program=shop.one(MiniProgram),
+        event="coupon_given",
+        template_id=f"{shop.mark}-M",
+        keywords={"thing1": "name"},
+    )
+    shop.rows[MessageTemplate] = template
+    shop.rows[Message] = Message.objects.create(
+        merchant=shop.merchant,
+        template=template,
+        customer=Customer.objects.create(merchant=shop.merchant),
+        about=1,
+        state="refused",
+        error=f"{shop.mark} no",
+        act_at=timezone.now(),
     )
 
 

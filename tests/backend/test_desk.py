@@ -32,6 +32,8 @@ from shop.models import (
     HomeSection,
     LegalDocument,
     Merchant,
+    Message,
+    MessageTemplate,
     MiniProgram,
     Notice,
     PayAccount,
@@ -58,8 +60,9 @@ pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
     Banner, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Grant, HomeSection,
-    LegalDocument, Merchant, MiniProgram, Notice, Notification, Order, PayAccount, Payment, Product,
-    Redemption, Refund, Sku, Staff, Stock, StockMovement, Store, Till, VoucherStock,
+    LegalDocument, Merchant, Message, MessageTemplate, MiniProgram, Notice, Notification, Order,
+    PayAccount, Payment, Product, Redemption, Refund, Sku, Staff, Stock, StockMovement, Store, Till,
+    VoucherStock,
 ]  # fmt: skip
 
 
@@ -225,6 +228,7 @@ _REFERENCES = [
     (CodeBatch, "template", CouponTemplate),
     (Grant, "template", CouponTemplate),
     (Till, "store", Store),
+    (MessageTemplate, "program", MiniProgram),
     (VoucherStock, "template", CouponTemplate),
     (VoucherStock, "account", PayAccount),
     (Grant, "only_last_store", Store),
@@ -426,6 +430,10 @@ def _clone(row: Any, number: int) -> None:
             setattr(row, column.attname, f"{number}{text}"[: column.max_length or 200])
     if isinstance(row, Store):
         row.is_default = False
+    if isinstance(row, Message):
+        row.about = 1000 + number
+    if isinstance(row, MessageTemplate):
+        row.is_active = False
     if isinstance(row, Sku):
         row.spec_values = [str(number)]
     row.pk = None

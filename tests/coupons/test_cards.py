@@ -43,8 +43,7 @@ from tests.backend import desk
 from tests.orders.makers import shopper, template
 from tests.orders.test_races import at_once
 from tests.sandbox import SandboxProcess
-from tests.shop.conftest import open_shop, running_wechat, signed_in  # noqa: F401
-from tests.shop.conftest import wechat as wechat_of_shops  # noqa: F401
+from tests.shop.conftest import open_shop, signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,14 +52,14 @@ HOUR: Final = dt.timedelta(hours=1)
 
 @pytest.fixture
 def weixin(
-    wechat_of_shops: SandboxProcess,  # noqa: F811
+    wechat: SandboxProcess,
     settings: Settings,
     live_server: LiveServer,
 ) -> SandboxProcess:
     """WeChat, which tells the shop of coupons over HTTP."""
-    settings.WECHAT_PAY_BASE_URL = wechat_of_shops.base_url
+    settings.WECHAT_PAY_BASE_URL = wechat.base_url
     settings.PUBLIC_BASE_URL = live_server.url
-    return wechat_of_shops
+    return wechat
 
 
 @pytest.fixture

@@ -39,6 +39,8 @@ class Control:
             ("POST", "accounts"): self._register,
             ("GET", "accounts"): self._list_accounts,
             ("GET", "books"): world.books,
+            ("POST", "consents"): self._consent,
+            ("GET", "messages"): self._messages,
             ("POST", "v3"): self._v3,
             ("POST", "vouchers/send"): self._send_vouchers,
             ("POST", "vouchers/state"): self._voucher_state,
@@ -132,6 +134,17 @@ class Control:
             "state": trade.state,
             "total_fee": trade.total_fee,
         }
+
+    def _consent(self, values: Values) -> object:
+        appid = self._known_appid(values)
+        openid, template_id = _text(values, "openid"), _text(values, "template_id")
+        left = self._world.people.consent(appid, openid, template_id)
+        return {"left": left}
+
+    def _messages(self, values: Values) -> object:
+        wanted = values.get("openid")
+        told = self._world.people.told
+        return {"messages": [one for one in told if wanted in (None, one["touser"])]}
 
     def _v3(self, values: Values) -> object:
         merchant = issue(self._world.accounts, _text(values, "mch_id"))

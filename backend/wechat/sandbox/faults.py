@@ -7,7 +7,9 @@ from typing import Any, Final
 from . import clock
 
 PAY_CALLS: Final = frozenset({"unifiedorder", "orderquery", "closeorder", "refund", "refundquery"})
-TOKEN_CALLS: Final = frozenset({"getuserphonenumber", "getwxacodeunlimit", "getwxacode"})
+TOKEN_CALLS: Final = frozenset(
+    {"getuserphonenumber", "getwxacodeunlimit", "getwxacode", "subscribe_send"}
+)
 PLATFORM_CALLS: Final = TOKEN_CALLS | {"jscode2session", "stable_token", "token"}
 VOUCHER_CALLS: Final = frozenset(
     {

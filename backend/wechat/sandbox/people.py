@@ -4,7 +4,7 @@ import base64
 import secrets
 import string
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from . import clock
 from .store import Store
@@ -53,6 +53,9 @@ class People:
         self._people = {p.key: p for p in (Person(**row) for row in store.load("person"))}
         self._openids = {person.openid for person in self._people.values()}
         self._codes: dict[str, Code] = {}
+        # Forgotten with a restart.
+        self._consents: dict[tuple[str, str, str], int] = {}
+        self.told: list[dict[str, Any]] = []
         for row in store.load("code"):
             code = Code(**row)
             if code.expired:
@@ -81,6 +84,28 @@ class People:
         self._people[person.key] = person
         self._openids.add(person.openid)
         self._store.save("person", person.key, vars(person))
+
+    def is_person(self, appid: str, openid: str) -> bool:
+        """Whether somebody signed in to this mini program under this openid."""
+        return f"{appid}/{openid}" in self._people
+
+    def consent(self, appid: str, openid: str, template_id: str) -> int:
+        """The person accepts a subscribe message once more; how many are open."""
+        key = (appid, openid, template_id)
+        self._consents[key] = self._consents.get(key, 0) + 1
+        return self._consents[key]
+
+    def spend_consent(self, appid: str, openid: str, template_id: str) -> bool:
+        """One acceptance is used up; whether there was one."""
+        key = (appid, openid, template_id)
+        if not self._consents.get(key):
+            return False
+        self._consents[key] -= 1
+        return True
+
+    def tell(self, appid: str, openid: str, said: dict[str, Any]) -> None:
+        """The message stands in the person's WeChat."""
+        self.told.append({"appid": appid, **said, "touser": openid})
 
     def login_code(self, appid: str, openid: str = "", unionid: str = "") -> Code:
         """What wx.login would give; without an openid somebody new signs in."""

@@ -22,7 +22,13 @@ PATHS: Final = {
     "/wxa/business/getuserphonenumber": "getuserphonenumber",
     "/wxa/getwxacodeunlimit": "getwxacodeunlimit",
     "/wxa/getwxacode": "getwxacode",
+    "/cgi-bin/message/subscribe/send": "subscribe_send",
 }
+# Source: the limits of values by the kind of keyword.
+LONGEST: Final = {
+    "thing": 20, "name": 10, "phrase": 5, "character_string": 32, "number": 32, "letter": 32,
+    "symbol": 5, "amount": 13, "phone_number": 17, "car_number": 8, "time": 60, "date": 60,
+}  # fmt: skip
 SCENE: Final = re.compile(r"[0-9A-Za-z!#$&'()*+,/:;=?@\-._~]+")
 MESSAGES: Final = {
     -1: "system error",
@@ -43,11 +49,16 @@ MESSAGES: Final = {
     41008: "missing code",
     41030: "invalid page",
     42001: "access_token expired",
+    40003: "invalid openid",
+    40037: "invalid template_id",
     43002: "require POST method",
+    43101: "user refuse to accept the msg",
+    43108: "concurrent message to the same user",
     44002: "empty post data",
     45009: "reach max api daily quota limit",
     45011: "api minute-quota reach limit, must slower, retry next minute",
     47001: "data format error",
+    47003: "argument invalid!",
     85096: "not allow include scancode_time field",
 }
 
@@ -210,6 +221,31 @@ class OpenPlatform:
         known = self.rules.pages
         if check and page and known is not None and page not in known:
             raise ErrCode(41030)
+
+    def _subscribe_send(self, method: str, query: Mapping[str, str], body: bytes) -> object:
+        appid = self._whose(query)
+        said = _json_body(method, body)
+        openid, template_id = said.get("touser"), said.get("template_id")
+        if not isinstance(openid, str) or not self._people.is_person(appid, openid):
+            raise ErrCode(40003)
+        if not isinstance(template_id, str) or not template_id:
+            raise ErrCode(40037)
+        self._check_data(said.get("data"))
+        if not self._people.spend_consent(appid, openid, template_id):
+            raise ErrCode(43101)
+        self._people.tell(appid, openid, said)
+        return {"errcode": 0, "errmsg": "ok", "msgid": secrets.randbelow(10**15)}
+
+    def _check_data(self, data: object) -> None:
+        if not isinstance(data, dict) or not data:
+            raise ErrCode(47003)
+        for name, entry in data.items():
+            value = entry.get("value") if isinstance(entry, dict) else None
+            longest = LONGEST.get(name.rstrip("0123456789"), 0)
+            if not isinstance(value, str) or not value or len(value) > longest:
+                raise ErrCode(47003)
+            if not value.isprintable():
+                raise ErrCode(47003)
 
     def _picture(self, text: str, values: Mapping[str, Any]) -> Reply:
         width = values.get("width", 430)
