@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from celery import Celery, signals
@@ -37,7 +38,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "grants": {"task": "coupons.tasks.run_grants", "schedule": 15},
     "greetings": {"task": "coupons.tasks.greet_customers", "schedule": 10},
     "reminders": {"task": "coupons.tasks.send_reminders", "schedule": 30},
-    "voucher-stocks": {"task": "coupons.tasks.publish_stocks", "schedule": 15},
+    "wechat-batches": {"task": "coupons.tasks.publish_batches", "schedule": 15},
     "cards": {"task": "coupons.tasks.take_in_cards", "schedule": 10},
     "card-reports": {"task": "coupons.tasks.report_cards", "schedule": 10},
     "card-comparison": {"task": "coupons.tasks.compare_cards", "schedule": 300},
@@ -108,6 +109,16 @@ def wake(sweep: Any) -> None:
             log.warning("%s was not woken: %s", sweep.name, type(error).__name__)
 
     transaction.on_commit(send)
+
+
+def each(rows: list[int], step: Callable[[int], Any], name: str) -> int:
+    """Take a step for each row; one that fails is said aloud and doesn't stop the others."""
+    for pk in rows:
+        try:
+            step(pk)
+        except Exception:
+            log.exception("%s failed for row %s", name, pk)
+    return len(rows)
 
 
 def _waiting(name: str) -> str:

@@ -17,7 +17,7 @@ from shop.models import Customer
 
 
 def greet(customer_id: int) -> int:
-    """A customer who is new, or whose phone is, has what waited for them. How many were given.
+    """A customer who is new, or whose phone is, has what waited for them; how many welcomed them.
 
     Again, or twice at once, it gives nothing more: each of them has a key.
 
@@ -29,11 +29,12 @@ def greet(customer_id: int) -> int:
     if customer is None:
         return 0
     cards.land(customer)
-    given = grants.land(customer) + give(
+    again = grants.land(customer)
+    given = give(
         Way.SIGN_IN, customer.merchant_id, customer.pk, occasion="", since=customer.created_at
     )
     # A phone verified meanwhile has set it anew.
-    Customer.objects.filter(pk=customer_id, greet_at=customer.greet_at).update(greet_at=None)
+    Customer.objects.filter(pk=customer_id, greet_at=customer.greet_at).update(greet_at=again)
     return given
 
 

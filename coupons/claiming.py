@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
-import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db import IntegrityError, models
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend import rows
 from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
+from backend.numbers import new_code
+from coupons import offers
 from coupons.models import Coupon, CouponLot, CouponStoreCount, CouponTemplate, Way
 from shop import messages
 from shop.models import MessageTemplate, Store
@@ -93,17 +94,17 @@ WITH mine AS (
         SELECT x.id FROM coupons_couponlot x
         WHERE x.merchant_id = %(merchant)s AND x.template_id = %(template)s AND x.given < x.share
         ORDER BY (x.number + %(customer)s) %% 16 LIMIT 1)
-      AND t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
-      AND t.way = ANY(%(ways)s) AND t.starts_at <= %(at)s AND t.ends_at > %(at)s
+      AND t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.way = ANY(%(ways)s)
+      AND (%(promised)s OR t.is_published AND t.starts_at <= %(at)s AND t.ends_at > %(at)s)
       AND l.given < l.share AND mine.n < t.per_customer
       AND (t.per_customer_per_day IS NULL OR mine.today < t.per_customer_per_day)
-      AND (t.per_day IS NULL OR l.day IS DISTINCT FROM %(day)s OR l.given_that_day < t.per_day)
+      AND (t.per_day IS NULL OR l.day IS NULL OR l.day < %(day)s OR l.given_that_day < t.per_day)
       AND IN_STORE
     FOR NO KEY UPDATE OF l
 ), counted AS (
     UPDATE coupons_couponlot l
-    SET given = l.given + 1, day = %(day)s,
-        given_that_day = CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END + 1
+    SET given = l.given + 1, day = greatest(l.day, %(day)s),
+        given_that_day = CASE WHEN l.day >= %(day)s THEN l.given_that_day ELSE 0 END + 1
     FROM lot WHERE l.id = lot.lot AND STORED
     RETURNING lot.*
 ), claimed AS (
@@ -155,7 +156,8 @@ class Giving:
     """Which template's coupon goes to whom, how and where.
 
     `ways`: what the template's own way may be. The same `key` gives the same coupon; `by` and
-    `reference` are written into its history.
+    `reference` are written into its history. `given_at`: when somebody else, WeChat, has given it
+    already: its days count from then, and only the limits are asked.
     """
 
     merchant: int
@@ -168,6 +170,7 @@ class Giving:
     store: int | None = None
     by: str = ""
     reference: str = ""
+    given_at: dt.datetime | None = None
 
 
 def claim(
@@ -197,8 +200,9 @@ def give(giving: Giving) -> tuple[Coupon, bool]:
     Locks: one of the template's lots, for one statement.
     Raises: one of REFUSALS.
     """
-    at = timezone.now()
+    at = giving.given_at or timezone.now()
     parameters = {
+        "promised": giving.given_at is not None,
         "merchant": giving.merchant,
         "template": giving.template,
         "customer": giving.customer,
@@ -252,14 +256,14 @@ def refusal(giving: Giving, at: dt.datetime) -> DomainError | None:
     offer = CouponTemplate.objects.filter(
         pk=giving.template,
         merchant_id=giving.merchant,
-        is_published=True,
         way__in=giving.ways or (giving.way,),
     ).first()
-    if offer is None:
+    promised = giving.given_at is not None
+    if offer is None or not (offer.is_published or promised):
         return NotFound(f"coupon template {giving.template}")
-    if at < offer.starts_at:
+    if at < offer.starts_at and not promised:
         return NotStarted(detail={"starts_at": offer.starts_at})
-    if at >= offer.ends_at:
+    if at >= offer.ends_at and not promised:
         return Ended()
     return _own_limits(giving, offer, at) or _shared_limits(giving, offer, at)
 
@@ -287,9 +291,7 @@ def _shared_limits(giving: Giving, offer: CouponTemplate, at: dt.datetime) -> Do
     lots = list(CouponLot.objects.filter(template=offer))
     if all(lot.given >= lot.share for lot in lots):
         return SoldOut()
-    if offer.per_day is not None and all(
-        lot.day == day and lot.given_that_day >= offer.per_day for lot in lots
-    ):
+    if offers.is_over_today(offer, lots, day):
         return SoldOutToday(detail={"per_day": offer.per_day})
     if giving.store is None:
         return StoreNeeded() if offer.per_store is not None else None
@@ -297,7 +299,7 @@ def _shared_limits(giving: Giving, offer: CouponTemplate, at: dt.datetime) -> Do
     if not own.exists():
         return NotFound(f"store {giving.store}")
     full = CouponStoreCount.objects.filter(
-        template=offer, store_id=giving.store, given__gte=models.F("most")
+        template=offer, store_id=giving.store, given__gte=offer.per_store or 0
     )
     return SoldOutHere() if offer.per_store is not None and full.exists() else None
 
@@ -305,15 +307,6 @@ def _shared_limits(giving: Giving, offer: CouponTemplate, at: dt.datetime) -> Do
 def midnight(at: dt.datetime) -> dt.datetime:
     """When the shop's day began that a moment is in."""
     return timezone.localtime(at).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-_LETTERS: Final = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
-_LETTER_OF: Final = bytes(_LETTERS[byte % 32] for byte in range(256))
-
-
-def new_code(length: int = 16) -> str:
-    """A code nobody guesses: characters that aren't mistaken for one another, 5 bits each."""
-    return secrets.token_bytes(length).translate(_LETTER_OF).decode()
 
 
 def try_to_give(giving: Giving) -> bool:

@@ -11,12 +11,14 @@ from django.db.models import F, Sum
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
+from backend.numbers import new_code
 from coupons import claiming
 from coupons.models import Code, CodeBatch, Coupon, Way
 from shop.models import Customer
 
 MOST_CODES: Final = 5_000_000
-LENGTH: Final = 12  # 60 bits: guessing a thousand a second finds none in a million years
+# 60 bits: where there are a million codes, a thousand guesses a second find one in 36 years.
+LENGTH: Final = 12
 _CHUNK: Final = 5000
 _WRITTEN: Final = re.compile(r"[0-9A-Z]{4,24}")
 
@@ -38,8 +40,8 @@ def written(text: str) -> str | None:
     return plain if _WRITTEN.fullmatch(plain) else None
 
 
-def make_some(batch_id: int) -> int:
-    """Make the next codes of a batch; how many it still lacks.
+def make_some(batch_id: int) -> bool:
+    """Make the next codes of a batch; say whether it got some and lacks more.
 
     Each step is a transaction, so that a killed worker leaves whole ones, and the next goes on.
 
@@ -48,7 +50,7 @@ def make_some(batch_id: int) -> int:
     with transaction.atomic():
         batch = CodeBatch.objects.select_for_update().get(pk=batch_id)
         wanted = min(_CHUNK, batch.count - batch.made)
-        texts = [batch.text] if batch.text else [claiming.new_code(LENGTH) for _n in range(wanted)]
+        texts = [batch.text] if batch.text else [new_code(LENGTH) for _n in range(wanted)]
         with connection.cursor() as cursor:
             # A code that is there already is left out, and made up for in the next step.
             cursor.execute(
@@ -56,9 +58,10 @@ def make_some(batch_id: int) -> int:
                 " SELECT %s, %s, text, %s, 0 FROM unnest(%s::text[]) text ON CONFLICT DO NOTHING",
                 [batch.merchant_id, batch.pk, batch.uses, texts[:wanted]],
             )
-            batch.made += cursor.rowcount
+            made = cursor.rowcount
+        batch.made += made
         batch.save(update_fields=["made"])
-    return batch.count - batch.made
+    return bool(made) and batch.made < batch.count
 
 
 def listed(batch: CodeBatch) -> Iterator[str]:

@@ -19,7 +19,7 @@ from backend.errors import DomainError, KeyReused, NotFound
 from backend.money import Fen
 from backend.numbers import new_number
 from coupons import promotions, wallet
-from coupons.models import Coupon, CouponStatus, Redemption, Till
+from coupons.models import Coupon, Redemption, Till
 from coupons.promotions import Basket, BasketLine, Voucher
 from shop.catalogue import categories_of
 from shop.models import Sku, Staff, Stock, Store
@@ -70,7 +70,7 @@ def code_of(coupon: Coupon, at: dt.datetime) -> tuple[str, dt.datetime]:
 
     Raises: CouponUnavailable, NotAtCounter.
     """
-    _at_hand(coupon, at)
+    wallet.check_usable(coupon, at)
     if not _for_counter(coupon):
         raise NotAtCounter
     minute = int(at.timestamp()) // _PERIOD
@@ -97,11 +97,6 @@ def coupon_of(merchant: int, code: str, at: dt.datetime) -> Coupon:
     return coupon
 
 
-def _at_hand(coupon: Coupon, at: dt.datetime) -> None:
-    if coupon.status != CouponStatus.CLAIMED or not coupon.valid_from <= at < coupon.valid_until:
-        raise wallet.CouponUnavailable(f"coupon {coupon.pk}", detail={"coupon": coupon.pk})
-
-
 def _for_counter(coupon: Coupon) -> bool:
     delivery = coupon.terms.get("delivery")
     asks = promotions.PROMOTIONS[coupon.kind].at_counter
@@ -126,7 +121,7 @@ def worth(coupon: Coupon, store: Store, bill: Fen | None, at: dt.datetime) -> Fe
 
     Raises: CouponUnavailable, NotAtCounter, BillNeeded, WorthNothing with the reason.
     """
-    _at_hand(coupon, at)
+    wallet.check_usable(coupon, at)
     if not _for_counter(coupon):
         raise NotAtCounter
     terms: Mapping[str, Any] = coupon.terms
@@ -216,7 +211,8 @@ def redeem(asked: Asked) -> tuple[Redemption, bool]:
 def _redeem(asked: Asked, coupon: Coupon, saved: Fen, at: dt.datetime) -> Redemption:
     made = Redemption.objects.create(
         merchant_id=asked.merchant, number=new_number(), coupon=coupon, store=asked.store,
-        staff=asked.staff, till=asked.till, bill_fen=asked.bill, saved_fen=saved,
+        staff=asked.staff, till=asked.till, saved_fen=saved,
+        bill_fen=asked.bill if needs_bill(coupon) else None,
         request_key=asked.key, request_hash=asked.hash, by=asked.by, at=at,
     )  # fmt: skip
     wallet.redeem(

@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from backend.numbers import new_code
 from coupons import claiming, offers, segments
 from coupons.models import CouponLot, CouponTemplate, Grant, GrantTarget, Way
 from shop import messages
@@ -24,6 +26,8 @@ from shop.models import Customer, MessageTemplate
 
 STEP: Final = 4000
 MOST_LISTED: Final = 2_000_000
+# A phone's coupon that can't be given today is tried again tomorrow.
+_TRY_AGAIN: Final = dt.timedelta(days=1)
 RESUMABLE: Final = (Grant.State.STOPPED, Grant.State.SOLD_OUT, Grant.State.REFUSED)
 
 
@@ -149,8 +153,8 @@ WITH next AS MATERIALIZED ({next}), mine AS (
     SELECT %(merchant)s, id, 'claimed', %(reference)s, %(by)s, %(at)s FROM claimed
 ), PLANNED, counted AS (
     UPDATE coupons_couponlot l
-    SET given = l.given + n, day = %(day)s,
-        given_that_day = n + CASE WHEN l.day = %(day)s THEN l.given_that_day ELSE 0 END
+    SET given = l.given + n, day = greatest(l.day, %(day)s),
+        given_that_day = n + CASE WHEN l.day >= %(day)s THEN l.given_that_day ELSE 0 END
     FROM (SELECT count(*)::int AS n FROM claimed) c WHERE l.id = %(lot)s
 ), reach AS (
     SELECT least(
@@ -184,7 +188,8 @@ def step(grant_id: int) -> bool:
         return False
     at = timezone.now()
     template = CouponTemplate.objects.get(pk=grant.template_id)
-    if not template.is_published or not template.starts_at <= at < template.ends_at:
+    gives = template.is_published and template.starts_at <= at < template.ends_at
+    if not gives or template.way not in offers.WAYS:
         return _end(grant, Grant.State.REFUSED, at)
     lot = offers.fullest_lot(template)
     if lot is None:
@@ -218,7 +223,7 @@ def _write(
         "at": at,
         "day": timezone.localdate(at),
         "midnight": claiming.midnight(at),
-        "codes": [claiming.new_code() for _n in range(most)],
+        "codes": [new_code() for _n in range(most)],
         "key": _key(grant),
         "reference": f"grant:{grant.pk}",
         "by": grant.by,
@@ -269,29 +274,44 @@ def resume(grant_id: int) -> bool:
     )
 
 
-def land(customer: Customer) -> int:
-    """Give a customer the coupons that waited for their phone. How many there were.
+def land(customer: Customer) -> dt.datetime | None:
+    """Give a customer the coupons that waited for their phone.
 
-    Again, it changes nothing: a target lands once, and a grant gives a customer one.
+    When to try again, where some can't be given yet: the template has not begun, or has none
+    today. A target lands once, when it is given or the customer has had their share.
 
-    Locks: the targets, then one of a template's lots each.
+    Locks: the target, then one of a template's lots, at a time.
     """
     if not customer.phone:
-        return 0
-    landed, at = 0, timezone.now()
+        return None
+    at, again = timezone.now(), None
     waiting = GrantTarget.objects.filter(
+        Q(grant__waits_until=None) | Q(grant__waits_until__gt=at),
         merchant_id=customer.merchant_id,
         phone_hash=phone_hash(customer.merchant_id, customer.phone),
         landed_at=None,
+        grant__template__ends_at__gt=at,
     ).exclude(grant__state=Grant.State.STOPPED)
-    for target in waiting.select_related("grant"):
-        with transaction.atomic():
-            mine = GrantTarget.objects.filter(pk=target.pk, landed_at=None).update(landed_at=at)
-            grant = target.grant
-            late = grant.waits_until is not None and at >= grant.waits_until
-            if mine and not late and claiming.try_to_give(_giving(grant, customer.pk)):
-                landed += 1
-    return landed
+    for target in waiting.select_related("grant__template"):
+        if not _land(target, customer.pk, at):
+            later = max(at + _TRY_AGAIN, target.grant.template.starts_at)
+            again = later if again is None else min(again, later)
+    return again
+
+
+@transaction.atomic
+def _land(target: GrantTarget, customer: int, at: dt.datetime) -> bool:
+    """Whether the target needs nothing more."""
+    if not GrantTarget.objects.filter(pk=target.pk, landed_at=None).update(landed_at=at):
+        return True
+    try:
+        claiming.give(_giving(target.grant, customer))
+    except claiming.ClaimLimitReached:
+        return True
+    except claiming.REFUSALS:
+        GrantTarget.objects.filter(pk=target.pk).update(landed_at=None)
+        return False
+    return True
 
 
 def _giving(grant: Grant, customer: int) -> claiming.Giving:

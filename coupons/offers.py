@@ -8,6 +8,7 @@ measurements.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Final
 
 from django.core.exceptions import ValidationError
@@ -20,8 +21,9 @@ from coupons import promotions
 from coupons.models import CouponLot, CouponTemplate, Way
 
 MOST: Final = 100_000_000
-# How a template's coupons may be come by; the other ways are those of single coupons.
-WAYS: Final = (Way.CLAIM, Way.CODE, Way.GRANT, Way.SIGN_IN, Way.PAYMENT, Way.REVIEW)
+# The ways of templates that we give ourselves; staff may give any of them. What WeChat gives it
+# counts too, and nobody else may.
+WAYS: Final = (Way.CLAIM, Way.CODE, Way.GRANT, Way.SIGN_IN, Way.PAYMENT)
 _LOTS: Final = 16
 # Below it nobody waits long for one row, and the last vouchers are found at once.
 _MANY: Final = 1000
@@ -59,9 +61,22 @@ def deal(template: CouponTemplate) -> None:
         lots.append(CouponLot(merchant_id=row.merchant_id, template=row, number=number))
     # Lots that are too many now keep what they gave, and give no more.
     free = split_fen(Fen(may - given), [1] * wanted) + [Fen(0)] * (len(lots) - wanted)
+    if row.per_day is not None:
+        _count_the_day(lots)
     for lot, more in zip(lots, free, strict=True):
         lot.share = lot.given + int(more)
-        lot.save()
+        known = ["share", "day", "given_that_day"]
+        lot.save(update_fields=None if lot._state.adding else known)
+
+
+def _count_the_day(lots: list[CouponLot]) -> None:
+    """A limit per day is kept by the first lot alone: it knows what the others gave on that day."""
+    last = max((lot.day for lot in lots if lot.day), default=None)
+    if last is None:
+        return
+    that_day = sum(lot.given_that_day for lot in lots if lot.day == last)
+    for lot in lots:
+        lot.day, lot.given_that_day = last, that_day if lot is lots[0] else 0
 
 
 def fullest_lot(template: CouponTemplate) -> CouponLot | None:
@@ -85,4 +100,17 @@ def left_in(lot: CouponLot, template: CouponTemplate, today: dt.date) -> int:
     left = lot.share - lot.given
     if template.per_day is None:
         return left
-    return min(left, template.per_day - (lot.given_that_day if lot.day == today else 0))
+    return max(0, min(left, template.per_day - _given_on(lot, today)))
+
+
+def is_over_today(template: CouponTemplate, lots: Iterable[CouponLot], today: dt.date) -> bool:
+    """Whether the template's limit of the day is reached; without one, never."""
+    most = template.per_day
+    return most is not None and all(
+        _given_on(lot, today) >= most for lot in lots if lot.given < lot.share
+    )
+
+
+def _given_on(lot: CouponLot, today: dt.date) -> int:
+    """What a lot gave that day; a clock that is behind counts on the day the lot has come to."""
+    return lot.given_that_day if lot.day is not None and lot.day >= today else 0

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError, NotFound
+from backend.numbers import new_code
 from coupons import cards, claiming, queries, wallet
 from coupons.models import Coupon, CouponEvent, CouponPass, CouponStatus, Way
 from shop import customers
@@ -48,9 +49,7 @@ def share(customer: Customer, coupon_id: int) -> tuple[str, dt.datetime]:
     coupon, at = queries.one(customer, coupon_id), timezone.now()
     if coupon.terms.get("personal") or cards.is_carded(coupon):
         raise Personal
-    usable = coupon.status == CouponStatus.CLAIMED and coupon.valid_from <= at < coupon.valid_until
-    if not usable:
-        raise wallet.CouponUnavailable(f"coupon {coupon_id}", detail={"coupon": coupon_id})
+    wallet.check_usable(coupon, at)
     token, ends = secrets.token_urlsafe(24), min(at + LIFE, coupon.valid_until)
     CouponPass.objects.update_or_create(
         merchant_id=coupon.merchant_id,
@@ -134,7 +133,7 @@ def _accept(friend: Customer, pass_id: int, token: str, at: dt.datetime) -> tupl
         raise PassGone from error
     found.taken = Coupon.objects.create(
         merchant_id=coupon.merchant_id, template_id=coupon.template_id, customer=friend,
-        ordinal=had + 1, code=claiming.new_code(), name=coupon.name, kind=coupon.kind,
+        ordinal=had + 1, code=new_code(), name=coupon.name, kind=coupon.kind,
         terms=coupon.terms, valid_from=coupon.valid_from, valid_until=coupon.valid_until,
         claimed_at=at, way=Way.FRIEND, source=coupon.source, idempotency_key=f" {reference}",
     )  # fmt: skip

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from backend.api import PAGE_SIZE, decode_cursor
 from backend.errors import NotFound
-from coupons import promotions
+from coupons import offers, promotions
+from coupons.claiming import midnight
 from coupons.models import Coupon, CouponStatus, CouponTemplate, Way
 from coupons.promotions import scope
 from shop.catalogue import categories_of
@@ -73,16 +75,32 @@ def about(templates: Iterable[CouponTemplate], merchant: int, product: int) -> l
     ]
 
 
-def claimed(customer: Customer, templates: list[int]) -> dict[int, int]:
-    """How many of each template this customer has had."""
+def claimed(
+    customer: Customer, templates: list[int], at: dt.datetime
+) -> dict[int, tuple[int, int]]:
+    """How many of each template this customer has had: in all, and today."""
     rows = (
         Coupon.objects.filter(
             merchant_id=customer.merchant_id, customer_id=customer.pk, template_id__in=templates
         )
         .values_list("template_id")
-        .annotate(n=Count("pk"))
+        .annotate(n=Count("pk"), today=Count("pk", filter=Q(claimed_at__gte=midnight(at))))
     )
-    return dict(rows)
+    return {template: (n, today) for template, n, today in rows}
+
+
+def claimable(template: CouponTemplate, had: tuple[int, int], at: dt.datetime) -> bool:
+    """Whether a claim of an offered template would be taken now, in a store that has some.
+
+    The claim itself asks again: `coupons.claiming`.
+    """
+    each_day = template.per_customer_per_day
+    return (
+        template.remaining > 0
+        and had[0] < template.per_customer
+        and (each_day is None or had[1] < each_day)
+        and not offers.is_over_today(template, template.lots.all(), timezone.localdate(at))
+    )
 
 
 def wallet_page(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from celery import shared_task
@@ -12,9 +13,20 @@ from django.db.models import F
 from django.utils import timezone
 
 from backend import metrics
-from backend.celery import wake
-from coupons import automatic, cards, codes, comparison, grants, reminders, stocks, tills, wallet
-from coupons.models import Card, CodeBatch, Grant, VoucherStock
+from backend.celery import each, wake
+from coupons import (
+    automatic,
+    batches,
+    cards,
+    codes,
+    comparison,
+    grants,
+    reminders,
+    reports,
+    tills,
+    wallet,
+)
+from coupons.models import Card, CodeBatch, Grant, WeChatBatch
 from shop import messages
 from shop.models import Customer
 
@@ -37,14 +49,8 @@ def expire_coupons() -> None:
 @shared_task
 def make_codes() -> None:
     """Make the codes that batches still lack."""
-    until, steps = time.monotonic() + _SECONDS, 0
-    for pk in CodeBatch.objects.filter(made__lt=F("count")).values_list("pk", flat=True):
-        before = None
-        while (lacks := codes.make_some(pk)) and lacks != before:
-            before, steps = lacks, steps + 1
-            if time.monotonic() > until:
-                wake(make_codes)
-                break
+    lacking = CodeBatch.objects.filter(made__lt=F("count")).order_by("pk")
+    steps = _in_turn(list(lacking.values_list("pk", flat=True)), codes.make_some, make_codes)
     metrics.sweep("make_codes", steps)
 
 
@@ -60,9 +66,8 @@ def run_grants() -> None:
 def send_reminders() -> None:
     """Send what shoppers agreed to be told about their coupons."""
     rows = messages.due(reminders.EVENTS, timezone.now(), _BATCH)
-    for pk in rows:
-        messages.send(pk, reminders.words)
-    metrics.sweep("send_reminders", len(rows))
+    send = partial(messages.send, says=reminders.words)
+    metrics.sweep("send_reminders", each(rows, send, "message"))
     if len(rows) == _BATCH:
         wake(send_reminders)
 
@@ -74,15 +79,15 @@ def forget_nonces() -> None:
 
 
 @shared_task
-def publish_stocks() -> None:
+def publish_batches() -> None:
     """Tell WeChat what it is to know of published templates, each a call in turn."""
     at = timezone.now()
-    stocks.stop_ended(at)
-    due = VoucherStock.objects.filter(act_at__lte=at).order_by("act_at")
+    batches.stop_ended(at)
+    due = WeChatBatch.objects.filter(act_at__lte=at).order_by("act_at")
     steps = _in_turn(
-        list(due.values_list("pk", flat=True)[:_BATCH]), stocks.advance, publish_stocks
+        list(due.values_list("pk", flat=True)[:_BATCH]), batches.advance, publish_batches
     )
-    metrics.sweep("publish_stocks", steps)
+    metrics.sweep("publish_batches", steps)
 
 
 @shared_task
@@ -90,9 +95,7 @@ def take_in_cards() -> None:
     """Put what WeChat gave out into wallets."""
     due = Card.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    for pk in rows:
-        cards.take_in(pk)
-    metrics.sweep("take_in_cards", len(rows))
+    metrics.sweep("take_in_cards", each(rows, cards.take_in, "card"))
     if len(rows) == _BATCH:
         wake(take_in_cards)
 
@@ -102,10 +105,8 @@ def report_cards() -> None:
     """Tell WeChat what became of the coupons in its card pack."""
     until, made = time.monotonic() + _SECONDS, 0
     while time.monotonic() < until:
-        rows = cards.due_reports(timezone.now(), _BATCH)
-        for pk in rows:
-            cards.report(pk)
-        made += len(rows)
+        rows = reports.due(timezone.now(), _BATCH)
+        made += each(rows, reports.report, "report")
         if not rows:
             break
     else:
@@ -116,7 +117,7 @@ def report_cards() -> None:
 @shared_task
 def compare_cards() -> None:
     """Each night: do WeChat's cards and our coupons say the same?"""
-    due = VoucherStock.objects.filter(compare_at__lte=timezone.now()).order_by("compare_at")
+    due = WeChatBatch.objects.filter(compare_at__lte=timezone.now()).order_by("compare_at")
     steps = _in_turn(
         list(due.values_list("pk", flat=True)[:_BATCH]), comparison.step, compare_cards
     )
@@ -124,12 +125,21 @@ def compare_cards() -> None:
 
 
 def _in_turn(pks: list[int], step: Callable[[int], bool], sweep: Any) -> int:
-    """Take a step for each in turn while there is more to do, and come again for the rest."""
+    """Take a step for each in turn while there is more to do, and come again for the rest.
+
+    One that fails is said aloud, left for the next run, and doesn't stop the others.
+    """
     until, steps = time.monotonic() + _SECONDS, 0
-    while pks:
-        pks = [pk for pk in pks if step(pk)]
-        steps += 1
-        if pks and time.monotonic() > until:
+    more: list[int] = pks
+
+    def one(pk: int) -> None:
+        if step(pk):  # read when it is called: the list of this turn
+            more.append(pk)
+
+    while more:
+        now, more = more, []
+        steps += each(now, one, sweep.name)
+        if more and time.monotonic() > until:
             wake(sweep)
             break
     return steps
@@ -140,8 +150,6 @@ def greet_customers() -> None:
     """Give new customers, and those with a new phone, what waits for them."""
     due = Customer.objects.filter(greet_at__lte=timezone.now()).order_by("greet_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    for pk in rows:
-        automatic.greet(pk)
-    metrics.sweep("greet_customers", len(rows))
+    metrics.sweep("greet_customers", each(rows, automatic.greet, "greeting"))
     if len(rows) == _BATCH:
         wake(greet_customers)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
 from backend.money import Fen
-from coupons.models import CouponStatus, CouponUse
+from coupons.models import Coupon, CouponStatus, CouponUse
 from coupons.promotions import Voucher
 
 
@@ -60,7 +60,9 @@ TRANSITIONS: Final[dict[Event, Step]] = {
     Event.GIVE_BACK: Step(CouponStatus.USED, CouponStatus.CLAIMED, told="return"),
     Event.EXPIRE: Step(CouponStatus.CLAIMED, CouponStatus.EXPIRED),
     Event.VOID: Step(CouponStatus.CLAIMED, CouponStatus.VOIDED, told="deactivate"),
-    Event.PASS_ON: Step(CouponStatus.CLAIMED, CouponStatus.PASSED, while_valid=True),
+    Event.PASS_ON: Step(
+        CouponStatus.CLAIMED, CouponStatus.PASSED, while_valid=True, told="deactivate"
+    ),
 }
 
 _USABLE_SQL: Final = """
@@ -83,14 +85,23 @@ def usable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
 
 
 # What WeChat must hear is written with what it must hear of; `coupons.cards` tells it.
-_TOLD_SQL: Final = """, told AS (
+_TOLD_SQL: Final = """
+, told AS (
     INSERT INTO coupons_cardreport (merchant_id, card_id, call, request_no, at, act_at, tries,
         error)
     SELECT k.merchant_id, k.id, %(told)s, replace(gen_random_uuid()::text, '-', ''), %(at)s,
         %(at)s, 0, ''
     FROM moved JOIN coupons_card k ON k.coupon_id = moved.id
-)
-SELECT id FROM moved"""
+)"""
+
+
+def check_usable(coupon: Coupon, at: dt.datetime) -> None:
+    """Refuse a coupon that is not unused and valid at a moment.
+
+    Raises: CouponUnavailable.
+    """
+    if coupon.status != CouponStatus.CLAIMED or not coupon.valid_from <= at < coupon.valid_until:
+        raise CouponUnavailable(f"coupon {coupon.pk}", detail={"coupon": coupon.pk})
 
 
 def _moved(sql: str, event: Event, values: Mapping[str, Any]) -> set[int]:
@@ -98,7 +109,8 @@ def _moved(sql: str, event: Event, values: Mapping[str, Any]) -> set[int]:
     step = TRANSITIONS[event]
     named = {"event": event.value, "source": step.source.value, "target": step.target.value}
     if step.told:
-        sql, named = sql.replace("\nSELECT id FROM moved", _TOLD_SQL), {**named, "told": step.told}
+        named["told"] = step.told
+    sql = sql.format(told=_TOLD_SQL if step.told else "")
     with connection.cursor() as cursor:
         cursor.execute(sql, {**named, **values})
         return {pk for (pk,) in cursor.fetchall()}
@@ -123,7 +135,7 @@ WITH mine AS (
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT %(merchant)s, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
-)
+){told}
 SELECT id FROM moved
 """
 
@@ -203,7 +215,7 @@ WITH mine AS (
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT %(merchant)s, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
-)
+){told}
 SELECT id FROM moved
 """
 
@@ -276,7 +288,7 @@ WITH mine AS (
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT merchant_id, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
-)
+){{told}}
 SELECT id FROM moved
 """
 _EXPIRE_SQL: Final = _LEAVE_SQL.format(

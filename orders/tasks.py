@@ -9,7 +9,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
-from backend.celery import wake
+from backend.celery import each, wake
 from orders import lifecycle, receivers
 from orders.models import Order, OrderStatus, Purchase
 
@@ -23,9 +23,7 @@ def reward_paid() -> None:
     """Thank for payments, with what templates give after one."""
     due = Purchase.objects.filter(reward_at__lte=timezone.now()).order_by("reward_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    for pk in rows:
-        lifecycle.reward(pk)
-    metrics.sweep("reward_paid", len(rows))
+    metrics.sweep("reward_paid", each(rows, lifecycle.reward, "reward"))
     if len(rows) == _BATCH:
         wake(reward_paid)
 

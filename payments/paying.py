@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -277,13 +276,3 @@ def close_trades_of_closed() -> int:
         .exclude(status=PaymentStatus.CLOSING)
         .update(status=PaymentStatus.CLOSING, act_at=timezone.now(), tries=0)
     )
-
-
-def each(rows: list[int], step: Callable[[int], Any], name: str) -> int:
-    """Take a step for each row; one that fails is said aloud and doesn't stop the others."""
-    for pk in rows:
-        try:
-            step(pk)
-        except Exception:
-            log.exception("%s failed for row %s", name, pk)
-    return len(rows)

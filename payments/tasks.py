@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
-from backend.celery import wake
+from backend.celery import each, wake
 from orders.models import Purchase, PurchaseStatus
 from orders.tasks import reward_paid
 from payments import notifications, paying, refunds
@@ -24,7 +24,7 @@ def settle_notifications() -> None:
         state=Notification.State.RECEIVED, act_at__lte=timezone.now()
     ).order_by("act_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("settle_notifications", paying.each(rows, notifications.act, "notification"))
+    metrics.sweep("settle_notifications", each(rows, notifications.act, "notification"))
     if rows:
         wake(reward_paid)  # the shopper looks at the page after paying
     if len(rows) == _BATCH:
@@ -38,7 +38,7 @@ def expire_purchases() -> None:
         status=PurchaseStatus.AWAITING_PAYMENT, expires_at__lte=timezone.now()
     ).order_by("expires_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("expire_purchases", paying.each(rows, paying.expire, "expiry"))
+    metrics.sweep("expire_purchases", each(rows, paying.expire, "expiry"))
     # More may wait; but what can't be closed yet must not have WeChat asked without a pause.
     if len(rows) == _BATCH and due.filter(pk__in=rows).count() < _BATCH:
         wake(expire_purchases)
@@ -52,7 +52,7 @@ def look_at_payments() -> None:
         "act_at"
     )
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("look_at_payments", paying.each(rows, paying.look_when_due, "payment"))
+    metrics.sweep("look_at_payments", each(rows, paying.look_when_due, "payment"))
     if len(rows) == _BATCH:
         wake(look_at_payments)
 
@@ -62,7 +62,7 @@ def push_refunds() -> None:
     """Refunds to ask for, or to ask about."""
     due = Refund.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
     rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("push_refunds", paying.each(rows, refunds.push, "refund"))
+    metrics.sweep("push_refunds", each(rows, refunds.push, "refund"))
     if len(rows) == _BATCH:
         wake(push_refunds)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import secrets
 from typing import Final
 
 from django.db import transaction
@@ -12,11 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
+from backend.numbers import new_code
 from shop import customers
 from shop.models import Customer, Staff, StaffInvite, Store
 
 INVITE_LIFE: Final = dt.timedelta(days=3)
-_ALPHABET: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 class NotStaff(DomainError):
@@ -42,7 +41,7 @@ def _hash(code: str) -> str:
 
 def invite(staff: Staff) -> str:
     """A code that links a mini program to this member of staff, once; one made before ends."""
-    code = "".join(secrets.choice(_ALPHABET) for _n in range(12))
+    code = new_code(12)
     StaffInvite.objects.update_or_create(
         merchant_id=staff.merchant_id,
         staff=staff,
@@ -83,7 +82,10 @@ def link(customer: Customer, code: str) -> Staff:
 
 
 def unlink(staff: Staff) -> None:
-    """Nobody's mini program is this member of staff; an invitation that is out ends too."""
+    """Nobody's mini program is this member of staff; an invitation that is out ends too.
+
+    Locks: the invitation, then the member of staff.
+    """
     StaffInvite.objects.filter(merchant_id=staff.merchant_id, staff=staff).delete()
     Staff.objects.filter(pk=staff.pk).update(customer=None)
 

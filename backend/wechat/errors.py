@@ -20,7 +20,7 @@ class Refused(WeChatError):
 
 
 class Retry(WeChatError):
-    """Nothing was accepted; the same request may be sent again later."""
+    """Send the same request again later: nothing was accepted, or its number makes it once."""
 
     def __init__(self, code: str, message: str = "") -> None:
         super().__init__(f"{code}: {message}" if message else code)

@@ -17,29 +17,29 @@ from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import action, display
 from backend.errors import DomainError
 from backend.numbers import new_number
-from coupons import stocks
-from coupons.models import CardDifference, CardReport, VoucherStock
-from coupons.tasks import publish_stocks
+from coupons import batches, reports
+from coupons.models import Card, CardDifference, CardReport, WeChatBatch
+from coupons.tasks import publish_batches, report_cards
 
 
-class VoucherStockForm(OwnedForm):
+class WeChatBatchForm(OwnedForm):
     def clean(self) -> dict[str, Any]:
         """What WeChat's card can't say is refused here, by the term's name."""
         cleaned = super().clean()
         template, account = cleaned.get("template"), cleaned.get("account")
         if self.instance.pk is None and template and account and not self.errors:
             try:
-                stocks.check(template, account, cleaned["code_mode"])
+                batches.check(template, account, cleaned["code_mode"])
             except DomainError as error:
-                field = "account" if isinstance(error, stocks.NotReady) else "template"
+                field = "account" if isinstance(error, batches.NotReady) else "template"
                 self.add_error(field, str(error.message))
         return cleaned
 
 
-@admin.register(VoucherStock)
-class VoucherStockAdmin(MerchantAdmin):
+@admin.register(WeChatBatch)
+class WeChatBatchAdmin(MerchantAdmin):
     area = Area.COUPONS
-    form = VoucherStockForm
+    form = WeChatBatchForm
     list_display = ("template", "stock_id", "code_mode", "shown_state", "told_total", "error")
     list_select_related = ("template",)
     list_filter = ("state",)
@@ -66,22 +66,21 @@ class VoucherStockAdmin(MerchantAdmin):
             obj.request_no, obj.act_at = new_number(), timezone.now()
         super().save_model(request, obj, form, change)
         if change:
-            stocks.due(obj.template)
-        wake(publish_stocks)
+            batches.due(obj.template)
+        wake(publish_batches)
 
     @display(
         description=_("state"),
         label={
             "publishing": "info", "published": "success", "stopping": "info", "stopped": "warning",
-            "refused": "danger",
         },
     )  # fmt: skip
-    def shown_state(self, stock: VoucherStock) -> tuple[str, str]:
-        return stock.state, stock.get_state_display()
+    def shown_state(self, batch: WeChatBatch) -> tuple[str, str]:
+        return batch.state, batch.get_state_display()
 
     @display(description=_("cards we know of"))
-    def sent(self, stock: VoucherStock) -> int:
-        return stock.cards.count()
+    def sent(self, batch: WeChatBatch) -> int:
+        return batch.cards.count()
 
     def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Asked with the row's id; a row of somebody else's is not there."""
@@ -90,10 +89,10 @@ class VoucherStockAdmin(MerchantAdmin):
         return may(request, self.area, Level.EDIT)
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
-        state = self.own(request, object_id).state
+        batch = self.own(request, object_id)
         fitting = {
-            "stop": state == VoucherStock.State.PUBLISHED,
-            "again": state == VoucherStock.State.REFUSED,
+            "stop": batch.state == WeChatBatch.State.PUBLISHED,
+            "again": batch.act_at is None and bool(batch.error),
         }
         found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
         return [one for one in found if fitting[one.path]]
@@ -110,11 +109,11 @@ class VoucherStockAdmin(MerchantAdmin):
         },
     )
     def stop(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        stock = self.own(request, object_id)
-        stocks.stop(stock.pk)
-        self.log_change(request, stock, "stopped")
-        wake(publish_stocks)
-        return done(request, _("WeChat is told. What was sent stays good."), _page(stock))
+        batch = self.own(request, object_id)
+        batches.stop(batch.pk)
+        self.log_change(request, batch, "stopped")
+        wake(publish_batches)
+        return done(request, _("WeChat is told. What was sent stays good."), _page(batch))
 
     @action(
         description=_("Try again"),
@@ -128,31 +127,43 @@ class VoucherStockAdmin(MerchantAdmin):
         },
     )
     def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
-        stock = self.own(request, object_id)
-        stocks.again(stock.pk)
-        self.log_change(request, stock, "tried again")
-        wake(publish_stocks)
-        return done(request, _("WeChat is asked again."), _page(stock))
+        batch = self.own(request, object_id)
+        batches.again(batch.pk)
+        self.log_change(request, batch, "tried again")
+        wake(publish_batches)
+        return done(request, _("WeChat is asked again."), _page(batch))
 
 
-def _page(stock: VoucherStock) -> str:
-    return reverse("admin:coupons_voucherstock_change", args=[stock.pk])
+def _page(batch: WeChatBatch) -> str:
+    return reverse("admin:coupons_wechatbatch_change", args=[batch.pk])
 
 
 @admin.register(CardDifference)
 class CardDifferenceAdmin(MerchantAdmin):
     area = Area.COUPONS
     read_only = True
-    list_display = ("found_at", "stock", "shown_card", "ours", "theirs", "closed_at")
-    list_select_related = ("stock__template", "card")
+    list_display = ("found_at", "batch", "shown_card", "ours", "theirs", "closed_at")
+    list_select_related = ("batch__template", "card")
     list_filter = (("closed_at", admin.EmptyFieldListFilter),)
     ordering = ("-id",)
-    fields = ("stock", "shown_card", ("ours", "theirs"), ("found_at", "closed_at"))
+    fields = ("batch", "shown_card", ("ours", "theirs"), ("found_at", "closed_at"))
     readonly_fields = ("shown_card",)
 
     @display(description=_("card"))
     def shown_card(self, row: CardDifference) -> Any:
         return row.card.code if row.card else _("how many were sent")
+
+
+@admin.register(Card)
+class CardAdmin(MerchantAdmin):
+    area = Area.COUPONS
+    read_only = True
+    list_display = ("code", "batch", "coupon", "sent_at", "channel", "error", "compared_at")
+    list_select_related = ("batch__template", "coupon")
+    list_filter = (("coupon", admin.EmptyFieldListFilter),)
+    search_fields = ("code__exact",)
+    ordering = ("-id",)
+    fields = (("code", "batch"), "coupon", ("sent_at", "channel"), ("error", "compared_at"))
 
 
 @admin.register(CardReport)
@@ -165,6 +176,37 @@ class CardReportAdmin(MerchantAdmin):
     ordering = ("-id",)
     fields = ("shown_card", "call", ("at", "shown_state"), ("tries", "error"))
     readonly_fields = ("shown_card", "shown_state")
+    actions_detail = ("again",)
+
+    def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Asked with the row's id; a row of somebody else's is not there."""
+        if obj is not None:
+            self.own(request, obj)
+        return may(request, self.area, Level.EDIT)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        row = self.own(request, object_id)
+        found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
+        return found if row.act_at is None and row.error else []
+
+    @action(
+        description=_("Tell it again"),
+        url_path="again",
+        icon="refresh",
+        permissions=["steer"],
+        dialog={
+            "title": _("Tell WeChat again?"),
+            "form_class": DialogForm,
+            "form_submit_text": _("Tell it again"),
+        },
+    )
+    def again(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponseBase:
+        row = self.own(request, object_id)
+        reports.again(row.pk)
+        self.log_change(request, row, "told again")
+        wake(report_cards)
+        page = reverse("admin:coupons_cardreport_change", args=[row.pk])
+        return done(request, _("WeChat is told again."), page)
 
     @display(description=_("card"))
     def shown_card(self, row: CardReport) -> str:

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display
-from coupons import offers, promotions, stocks
-from coupons.models import CouponTemplate
+from coupons import batches, offers, promotions
+from coupons.models import CouponTemplate, Way
 from coupons.promotions import PROMOTIONS
 
 
@@ -27,7 +27,7 @@ class CouponTemplateForm(OwnedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "way" in self.fields:
-            ways = [(way.value, way.label) for way in offers.WAYS]
+            ways = [(way.value, way.label) for way in (*offers.WAYS, Way.WECHAT)]
             self.fields["way"].choices = ways  # type: ignore[attr-defined]
 
     def clean_total(self) -> int:
@@ -147,7 +147,7 @@ class CouponTemplateAdmin(MerchantAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
         offers.deal(obj)
-        stocks.due(obj)
+        batches.due(obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         free = obj is not None and not obj.given and not obj.is_published

@@ -100,18 +100,19 @@ class CouponCardView(ShopperView):
 def webhook(request: HttpRequest, slug: str) -> HttpResponse:
     """领券事件回调 (API v3): verified, kept and answered; a sweep does the rest."""
     try:
-        merchant, accounts = by_slug(slug)
+        _merchant, accounts = by_slug(slug)
     except NotFound:
         return _fail(404, "unknown")
     body = request.read(_MAX_BODY + 1)
     if len(body) > _MAX_BODY:
         return _fail(413, "too large")
-    sent = cards.read(accounts, dict(request.headers), body)
-    if sent is None:
-        log.warning("a voucher message for merchant %s isn't authentic", merchant.pk)
+    message = cards.read(accounts, dict(request.headers), body)
+    if message is None:
+        log.warning("a voucher message for %s isn't authentic", slug)
         return _fail(401, "signature")
-    if cards.note(merchant.pk, sent):
-        wake(take_in_cards)
+    if not cards.note(*message):
+        return _fail(404, "unknown batch")
+    wake(take_in_cards)
     return JsonResponse({"code": "SUCCESS", "message": "OK"})
 
 

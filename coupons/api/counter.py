@@ -80,6 +80,7 @@ class RedemptionSerializer(serializers.Serializer[Any]):
 
 
 class UndoneSerializer(RedemptionSerializer):
+    id = serializers.IntegerField(help_text="For the cursor of lists.")
     undone_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -129,7 +130,7 @@ def shape_of(made: Redemption) -> dict[str, Any]:
 
 def undone(made: Redemption) -> dict[str, Any]:
     """A redemption as it is now."""
-    return {**shape_of(made), "undone_at": made.undone_at}
+    return {**shape_of(made), "id": made.pk, "undone_at": made.undone_at}
 
 
 def fen(amount: int | None) -> Fen | None:
@@ -204,7 +205,7 @@ class StaffRedemptionsView(_CounterView):
         )
         if cursor:
             rows = rows.filter(pk__lt=decode_cursor(cursor, int)[0])
-        page = [{**undone(made), "id": made.pk} for made in rows.order_by("-pk")[: PAGE_SIZE + 1]]
+        page = [undone(made) for made in rows.order_by("-pk")[: PAGE_SIZE + 1]]
         return Response(listing(page, ("id",)))
 
     @extend_schema(

@@ -35,7 +35,7 @@ _HEADERS = [
 
 
 class TillRate(Rate):
-    """Counted by the key that is named; a wrong one by its address."""
+    """Counted by the key that is named and the address that names it."""
 
     scope, limit, seconds = "till", 600, 60
 

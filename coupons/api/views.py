@@ -87,6 +87,10 @@ class _WalletQuery(serializers.Serializer[Any]):
     cursor = serializers.CharField(required=False, max_length=100)
 
 
+# A page of the claim centre; what ends first comes first.
+_MOST_OFFERED = 100
+
+
 class ClaimRate(Rate):
     scope, limit, seconds = "claim", 60, 60
 
@@ -101,11 +105,12 @@ class TemplatesView(VisitorView):
     def get(self, request: Any) -> Response:
         """What may be claimed now, with what this customer has had already."""
         asked, merchant = checked(_OfferedQuery, request.query_params), self.merchant()
-        templates = list(queries.offered(merchant, timezone.now())[:100])
+        at, nothing = timezone.now(), (0, 0)
+        templates = list(queries.offered(merchant, at))
         if "product" in asked:
             templates = queries.about(templates, merchant, asked["product"])
-        visitor = self.visitor()
-        had = queries.claimed(visitor, [t.pk for t in templates]) if visitor else {}
+        templates, visitor = templates[:_MOST_OFFERED], self.visitor()
+        had = queries.claimed(visitor, [t.pk for t in templates], at) if visitor else {}
         rows = [
             {
                 "id": t.pk,
@@ -122,8 +127,8 @@ class TemplatesView(VisitorView):
                 "valid_delay_days": t.valid_delay_days,
                 "remaining": t.remaining,
                 "per_customer": t.per_customer,
-                "claimed": had.get(t.pk, 0),
-                "claimable": bool(t.remaining) and had.get(t.pk, 0) < t.per_customer,
+                "claimed": had.get(t.pk, nothing)[0],
+                "claimable": queries.claimable(t, had.get(t.pk, nothing), at),
             }
             for t in templates
         ]

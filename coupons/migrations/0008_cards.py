@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("coupons", "0007_passes_and_counter"),
-        ("shop", "0008_wechat_public_key"),
+        ("shop", "0009_messages"),
     ]
 
     operations = [
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
-            name="VoucherStock",
+            name="WeChatBatch",
             fields=[
                 (
                     "id",
@@ -99,7 +99,6 @@ class Migration(migrations.Migration):
                             ("published", "published"),
                             ("stopping", "being stopped"),
                             ("stopped", "stopped"),
-                            ("refused", "refused by WeChat"),
                         ],
                         default="publishing",
                         max_length=10,
@@ -109,7 +108,7 @@ class Migration(migrations.Migration):
                 (
                     "stock_id",
                     models.CharField(
-                        blank=True, editable=False, max_length=20, verbose_name="stock id"
+                        blank=True, editable=False, max_length=20, verbose_name="batch id"
                     ),
                 ),
                 ("request_no", models.CharField(editable=False, max_length=32)),
@@ -141,6 +140,12 @@ class Migration(migrations.Migration):
                         editable=False, null=True, verbose_name="next compared at"
                     ),
                 ),
+                (
+                    "compare_error",
+                    models.CharField(
+                        blank=True, editable=False, max_length=200, verbose_name="why not compared"
+                    ),
+                ),
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
                 (
                     "account",
@@ -164,7 +169,7 @@ class Migration(migrations.Migration):
                     "template",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.PROTECT,
-                        related_name="stock",
+                        related_name="batch",
                         to="coupons.coupontemplate",
                         verbose_name="template",
                     ),
@@ -208,11 +213,11 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "stock",
+                    "batch",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
-                        to="coupons.voucherstock",
+                        to="coupons.wechatbatch",
                         verbose_name="batch",
                     ),
                 ),
@@ -234,7 +239,10 @@ class Migration(migrations.Migration):
                 ("openid", models.CharField(max_length=64)),
                 ("request_no", models.CharField(max_length=32)),
                 ("at", models.DateTimeField()),
-                ("is_settled", models.BooleanField(default=False)),
+                (
+                    "looked_at",
+                    models.DateTimeField(help_text="When WeChat was last asked for it.", null=True),
+                ),
                 (
                     "customer",
                     models.ForeignKey(
@@ -253,22 +261,22 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "stock",
+                    "batch",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="+",
-                        to="coupons.voucherstock",
+                        to="coupons.wechatbatch",
                     ),
                 ),
             ],
         ),
         migrations.AddField(
             model_name="card",
-            name="stock",
+            name="batch",
             field=models.ForeignKey(
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="cards",
-                to="coupons.voucherstock",
+                to="coupons.wechatbatch",
             ),
         ),
         migrations.CreateModel(
@@ -336,45 +344,45 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name="voucherstock",
+            model_name="wechatbatch",
             index=models.Index(
                 condition=models.Q(("act_at__isnull", False)),
                 fields=["act_at"],
-                name="voucher_stock_due",
+                name="wechat_batch_due",
             ),
         ),
         migrations.AddIndex(
-            model_name="voucherstock",
+            model_name="wechatbatch",
             index=models.Index(
                 condition=models.Q(("compare_at__isnull", False)),
                 fields=["compare_at"],
-                name="voucher_stock_to_compare",
+                name="wechat_batch_to_compare",
             ),
         ),
         migrations.AddConstraint(
-            model_name="voucherstock",
+            model_name="wechatbatch",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("stock_id", ""), _negated=True),
                 fields=("merchant", "stock_id"),
-                name="voucher_stock_once",
+                name="wechat_batch_once",
             ),
         ),
         migrations.AddConstraint(
             model_name="carddifference",
             constraint=models.UniqueConstraint(
                 condition=models.Q(("closed_at__isnull", True)),
-                fields=("merchant", "stock", "card"),
+                fields=("merchant", "batch", "card"),
                 name="card_difference_open_once",
                 nulls_distinct=False,
             ),
         ),
         migrations.AddIndex(
             model_name="cardask",
-            index=models.Index(
-                condition=models.Q(("is_settled", False)),
-                fields=["stock", "at"],
-                name="card_ask_open",
-            ),
+            index=models.Index(fields=["batch", "looked_at"], name="card_ask_of_batch"),
+        ),
+        migrations.AddIndex(
+            model_name="cardask",
+            index=models.Index(fields=["customer", "batch"], name="card_ask_of_customer"),
         ),
         migrations.AddConstraint(
             model_name="cardask",
@@ -390,7 +398,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="card",
-            index=models.Index(fields=["stock", "compared_at"], name="card_to_compare"),
+            index=models.Index(fields=["batch", "compared_at"], name="card_to_compare"),
         ),
         migrations.AddIndex(
             model_name="card",
@@ -403,7 +411,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="card",
             constraint=models.UniqueConstraint(
-                fields=("merchant", "stock", "code"), name="card_once"
+                fields=("merchant", "batch", "code"), name="card_once"
             ),
         ),
     ]

@@ -1,6 +1,6 @@
 """Why it is cheaper: what is offered, and what lies in whose wallet."""
 
-from coupons.models.cards import Card, CardAsk, CardDifference, CardReport, VoucherStock
+from coupons.models.cards import Card, CardAsk, CardDifference, CardReport, WeChatBatch
 from coupons.models.codes import Code, CodeBatch
 from coupons.models.counter import Redemption, Till, TillNonce
 from coupons.models.coupons import Coupon, CouponEvent, CouponStatus, CouponUse
@@ -15,8 +15,26 @@ from coupons.models.offers import (
 from coupons.models.passes import CouponPass
 
 __all__ = [
-    "Card", "CardAsk", "CardDifference", "CardReport", "Code", "CodeBatch", "Coupon", "CouponEvent",
-    "CouponLot", "CouponPass", "CouponStatus", "CouponStoreCount", "CouponTemplate", "CouponUse",
-    "Grant", "GrantTarget", "Redemption", "Till", "TillNonce", "VoucherStock", "Way",
+    "Card",
+    "CardAsk",
+    "CardDifference",
+    "CardReport",
+    "Code",
+    "CodeBatch",
+    "Coupon",
+    "CouponEvent",
+    "CouponLot",
+    "CouponPass",
+    "CouponStatus",
+    "CouponStoreCount",
+    "CouponTemplate",
+    "CouponUse",
+    "Grant",
+    "GrantTarget",
+    "Redemption",
+    "Till",
+    "TillNonce",
+    "Way",
+    "WeChatBatch",
     "promotion_kinds",
 ]  # fmt: skip

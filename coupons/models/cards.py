@@ -9,8 +9,8 @@ from coupons.models.offers import CouponTemplate
 from shop.models import Customer, Owned, PayAccount
 
 
-class VoucherStock(Owned):
-    """A template as a batch (stock) of WeChat's. `act_at`: when there is something to tell it."""
+class WeChatBatch(Owned):
+    """A template as a batch (batch) of WeChat's. `act_at`: when there is something to tell it."""
 
     class Mode(models.TextChoices):
         WECHAT = "WECHATPAY_MODE", _("WeChat makes the codes")
@@ -22,10 +22,9 @@ class VoucherStock(Owned):
         PUBLISHED = "published", _("published")
         STOPPING = "stopping", _("being stopped")
         STOPPED = "stopped", _("stopped")
-        REFUSED = "refused", _("refused by WeChat")
 
     template = models.OneToOneField(
-        CouponTemplate, on_delete=models.PROTECT, related_name="stock", verbose_name=_("template")
+        CouponTemplate, on_delete=models.PROTECT, related_name="batch", verbose_name=_("template")
     )
     account = models.ForeignKey(
         PayAccount, on_delete=models.PROTECT, related_name="+", verbose_name=_("pay account")
@@ -41,7 +40,7 @@ class VoucherStock(Owned):
         help_text=_("Where the card leads to in the mini program."),
     )
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.PUBLISHING)
-    stock_id = models.CharField(_("stock id"), max_length=20, blank=True, editable=False)
+    stock_id = models.CharField(_("batch id"), max_length=20, blank=True, editable=False)
     request_no = models.CharField(max_length=32, editable=False)
     changes = models.PositiveIntegerField(default=0, editable=False)
     told_goods_name = models.CharField(max_length=15, blank=True, editable=False)
@@ -51,6 +50,9 @@ class VoucherStock(Owned):
     tries = models.PositiveSmallIntegerField(default=0, editable=False)
     error = models.CharField(_("what WeChat said"), max_length=200, blank=True, editable=False)
     compare_at = models.DateTimeField(_("next compared at"), null=True, editable=False)
+    compare_error = models.CharField(
+        _("why not compared"), max_length=200, blank=True, editable=False
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:
@@ -60,16 +62,16 @@ class VoucherStock(Owned):
             models.UniqueConstraint(
                 fields=["merchant", "stock_id"],
                 condition=~Q(stock_id=""),
-                name="voucher_stock_once",
+                name="wechat_batch_once",
             )
         ]
         indexes = [
             models.Index(
-                fields=["act_at"], name="voucher_stock_due", condition=Q(act_at__isnull=False)
+                fields=["act_at"], name="wechat_batch_due", condition=Q(act_at__isnull=False)
             ),
             models.Index(
                 fields=["compare_at"],
-                name="voucher_stock_to_compare",
+                name="wechat_batch_to_compare",
                 condition=Q(compare_at__isnull=False),
             ),
         ]
@@ -81,21 +83,20 @@ class VoucherStock(Owned):
 class CardAsk(Owned):
     """That a shopper was given signed parameters, with which WeChat may have sent a coupon."""
 
-    stock = models.ForeignKey(VoucherStock, on_delete=models.CASCADE, related_name="+")
+    batch = models.ForeignKey(WeChatBatch, on_delete=models.CASCADE, related_name="+")
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="+")
     openid = models.CharField(max_length=64)
     request_no = models.CharField(max_length=32)
     at = models.DateTimeField()
-    is_settled = models.BooleanField(default=False)
+    looked_at = models.DateTimeField(null=True, help_text="When WeChat was last asked for it.")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["merchant", "request_no"], name="card_ask_once")
         ]
         indexes = [
-            models.Index(
-                fields=["stock", "at"], name="card_ask_open", condition=Q(is_settled=False)
-            )
+            models.Index(fields=["batch", "looked_at"], name="card_ask_of_batch"),
+            models.Index(fields=["customer", "batch"], name="card_ask_of_customer"),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +109,7 @@ class Card(Owned):
     Without a customer of that openid it waits for one; `error` says why there is none of ours.
     """
 
-    stock = models.ForeignKey(VoucherStock, on_delete=models.PROTECT, related_name="cards")
+    batch = models.ForeignKey(WeChatBatch, on_delete=models.PROTECT, related_name="cards")
     code = models.CharField(_("code"), max_length=32)
     openid = models.CharField(max_length=64, blank=True)
     channel = models.CharField(_("channel"), max_length=60, blank=True)
@@ -124,11 +125,11 @@ class Card(Owned):
         verbose_name = _("card")
         verbose_name_plural = _("cards")
         constraints = [
-            models.UniqueConstraint(fields=["merchant", "stock", "code"], name="card_once")
+            models.UniqueConstraint(fields=["merchant", "batch", "code"], name="card_once")
         ]
         indexes = [
             models.Index(fields=["act_at"], name="card_due", condition=Q(act_at__isnull=False)),
-            models.Index(fields=["stock", "compared_at"], name="card_to_compare"),
+            models.Index(fields=["batch", "compared_at"], name="card_to_compare"),
             models.Index(
                 fields=["merchant", "openid"],
                 name="card_waits",
@@ -178,8 +179,8 @@ class CardDifference(Owned):
     Closed by itself when the next comparison finds them agreed.
     """
 
-    stock = models.ForeignKey(
-        VoucherStock, on_delete=models.PROTECT, related_name="+", verbose_name=_("batch")
+    batch = models.ForeignKey(
+        WeChatBatch, on_delete=models.PROTECT, related_name="+", verbose_name=_("batch")
     )
     card = models.ForeignKey(
         Card, null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("card")
@@ -194,7 +195,7 @@ class CardDifference(Owned):
         verbose_name_plural = _("differences with WeChat")
         constraints = [
             models.UniqueConstraint(
-                fields=["merchant", "stock", "card"],
+                fields=["merchant", "batch", "card"],
                 condition=Q(closed_at__isnull=True),
                 nulls_distinct=False,
                 name="card_difference_open_once",

@@ -101,6 +101,7 @@ class CouponUse(Owned):
         RETURNED = "returned", _("returned")
 
     coupon = models.ForeignKey(Coupon, on_delete=models.PROTECT, related_name="uses")
+    # Or a redemption's.
     reference = models.CharField(_("used by"), max_length=40, help_text="The purchase's number.")
     saved_fen = FenField(_("saved (fen)"))
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.HELD)

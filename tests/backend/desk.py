@@ -28,7 +28,7 @@ from coupons.models import (
     Grant,
     Redemption,
     Till,
-    VoucherStock,
+    WeChatBatch,
 )
 from orders.models import Order, OrderEvent, OrderLine, Parcel, Purchase, Reduction
 from payments.models import Notification, Payment, PaymentStatus, Refund
@@ -284,7 +284,7 @@ def _publish(shop: Shop) -> None:
     """The template lies at WeChat, with a card that differs and a report to be made."""
     now = timezone.now()
     mine: dict[str, Any] = {"merchant": shop.merchant}
-    stock = VoucherStock.objects.create(
+    batch = WeChatBatch.objects.create(
         **mine,
         template=shop.one(CouponTemplate),
         account=shop.one(PayAccount),
@@ -294,11 +294,12 @@ def _publish(shop: Shop) -> None:
         state="stopped",
     )
     card = Card.objects.create(
-        **mine, stock=stock, code=f"{shop.mark}-K", openid=SECRET, sent_at=now, error="sold_out"
+        **mine, batch=batch, code=f"{shop.mark}-K", openid=SECRET, sent_at=now, error="sold_out"
     )
-    shop.rows[VoucherStock] = stock
+    shop.rows[WeChatBatch] = batch
+    shop.rows[Card] = card
     shop.rows[CardDifference] = CardDifference.objects.create(
-        **mine, stock=stock, card=card, ours=f"{shop.mark} unused", theirs="USED", found_at=now
+        **mine, batch=batch, card=card, ours=f"{shop.mark} unused", theirs="USED", found_at=now
     )
     shop.rows[CardReport] = CardReport.objects.create(
         **mine, card=card, call="use", request_no=SECRET, at=now, error=f"{shop.mark} no"

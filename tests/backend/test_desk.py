@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from backend.desk.roles import ROLES, Area, Level
 from coupons.models import (
+    Card,
     CardDifference,
     CardReport,
     CodeBatch,
@@ -22,7 +23,7 @@ from coupons.models import (
     Grant,
     Redemption,
     Till,
-    VoucherStock,
+    WeChatBatch,
 )
 from orders.models import Order, Purchase
 from payments.models import Notification, Payment, Refund
@@ -59,10 +60,10 @@ from tests.backend.desk import (
 pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
-    Banner, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Grant, HomeSection,
-    LegalDocument, Merchant, Message, MessageTemplate, MiniProgram, Notice, Notification, Order,
-    PayAccount, Payment, Product, Redemption, Refund, Sku, Staff, Stock, StockMovement, Store, Till,
-    VoucherStock,
+    Banner, Card, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Grant,
+    HomeSection, LegalDocument, Merchant, Message, MessageTemplate, MiniProgram, Notice,
+    Notification, Order, PayAccount, Payment, Product, Redemption, Refund, Sku, Staff, Stock,
+    StockMovement, Store, Till, WeChatBatch,
 ]  # fmt: skip
 
 
@@ -229,8 +230,8 @@ _REFERENCES = [
     (Grant, "template", CouponTemplate),
     (Till, "store", Store),
     (MessageTemplate, "program", MiniProgram),
-    (VoucherStock, "template", CouponTemplate),
-    (VoucherStock, "account", PayAccount),
+    (WeChatBatch, "template", CouponTemplate),
+    (WeChatBatch, "account", PayAccount),
     (Grant, "only_last_store", Store),
 ]
 
@@ -341,8 +342,9 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         (Grant, "stop", Area.COUPONS, Level.EDIT),
         (Grant, "resume", Area.COUPONS, Level.EDIT),
         (Redemption, "undo", Area.COUNTER, Level.EDIT),
-        (VoucherStock, "stop", Area.COUPONS, Level.EDIT),
-        (VoucherStock, "again", Area.COUPONS, Level.EDIT),
+        (WeChatBatch, "stop", Area.COUPONS, Level.EDIT),
+        (WeChatBatch, "again", Area.COUPONS, Level.EDIT),
+        (CardReport, "again", Area.COUPONS, Level.EDIT),
         (Staff, "invite", Area.STAFF, Level.EDIT),
         (Staff, "unlink", Area.STAFF, Level.EDIT),
     ]
@@ -410,8 +412,11 @@ def test_an_operator_sees_every_shop(ours: Shop, theirs: Shop) -> None:
 
 def _clone(row: Any, number: int) -> None:
     """The same row once more, under other unique texts."""
-    for name, hangs_on in ((Stock, "sku"), (Order, "purchase"), (Staff, "user"),
-                           (VoucherStock, "template"), (CardDifference, "stock")):  # fmt: skip
+    hangs = {
+        Stock: "sku", Order: "purchase", Staff: "user", WeChatBatch: "template",
+        CardDifference: "batch", Card: "batch",
+    }  # fmt: skip
+    for name, hangs_on in hangs.items():
         if isinstance(row, name):
             parent = getattr(row, hangs_on)
             _clone(parent, number)

@@ -20,7 +20,7 @@ from coupons.models import (
     CouponTemplate,
     Grant,
     Redemption,
-    VoucherStock,
+    WeChatBatch,
 )
 from tests.backend.desk import Shop, address, errors, filled, open_shop
 
@@ -156,7 +156,7 @@ def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
     assert (
         client.post(page, {"post": "yes"}).status_code == 200
     )  # it has codes, a grant and a coupon
-    for model in (CardDifference, CardReport, Card, VoucherStock, Redemption):
+    for model in (CardDifference, CardReport, Card, WeChatBatch, Redemption):
         model._default_manager.all().delete()
     Coupon.objects.all().delete()
     CodeBatch.objects.all().delete()

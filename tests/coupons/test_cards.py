@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -20,26 +21,28 @@ from pytest_django.live_server_helper import LiveServer
 
 from backend.money import Fen
 from backend.wechat.vouchers import Vouchers
-from coupons import claiming, comparison, passing, stocks, wallet
+from coupons import batches, claiming, comparison, passing, wallet
 from coupons.models import (
     Card,
     CardAsk,
     CardDifference,
     CardReport,
     Coupon,
+    CouponLot,
     CouponTemplate,
-    VoucherStock,
+    WeChatBatch,
 )
 from coupons.tasks import (
     compare_cards,
     greet_customers,
-    publish_stocks,
+    publish_batches,
     report_cards,
     take_in_cards,
 )
 from shop.merchants import pay_credentials
 from shop.models import Customer, Identity, Merchant, MiniProgram, PayAccount
 from tests.backend import desk
+from tests.coupons.test_admin import NEW
 from tests.orders.makers import shopper, template
 from tests.orders.test_races import at_once
 from tests.sandbox import SandboxProcess
@@ -110,16 +113,16 @@ def openid_of(customer: Customer) -> str:
     return customer.identities.get().openid
 
 
-def publish(account: PayAccount, mode: str = "WECHATPAY_MODE", **more: Any) -> VoucherStock:
+def publish(account: PayAccount, mode: str = "WECHATPAY_MODE", **more: Any) -> WeChatBatch:
     way = "claim" if mode == "MERCHANT_API" else "wechat"
     offer = template(account.merchant, **{"way": way, "total": 20, **more})
-    stock = VoucherStock.objects.create(
+    batch = WeChatBatch.objects.create(
         merchant=account.merchant, template=offer, account=account, code_mode=mode,
         goods_name="全店可用", request_no=secrets.token_hex(12), act_at=timezone.now(),
     )  # fmt: skip
-    publish_stocks()
-    stock.refresh_from_db()
-    return stock
+    publish_batches()
+    batch.refresh_from_db()
+    return batch
 
 
 def ask(customer: Customer, path: str) -> Any:
@@ -142,20 +145,20 @@ def wait_for(true: Callable[[], object]) -> None:
         time.sleep(0.02)
 
 
-def arrived(stock: VoucherStock, count: int = 1) -> None:
+def arrived(batch: WeChatBatch, count: int = 1) -> None:
     """The messages have come and what they say lies in wallets."""
-    wait_for(lambda: Card.objects.filter(stock=stock).count() == count)
+    wait_for(lambda: Card.objects.filter(batch=batch).count() == count)
     take_in_cards()
 
 
-def theirs(weixin: SandboxProcess, stock: VoucherStock) -> list[str]:
-    return [row["coupon_state"] for row in weixin.stock(stock.stock_id)["coupons"]]
+def theirs(weixin: SandboxProcess, batch: WeChatBatch) -> list[str]:
+    return [row["coupon_state"] for row in weixin.stock(batch.stock_id)["coupons"]]
 
 
-def given(weixin: SandboxProcess, stock: VoucherStock, customer: Customer) -> Coupon:
+def given(weixin: SandboxProcess, batch: WeChatBatch, customer: Customer) -> Coupon:
     """A coupon that WeChat gave a customer, in both wallets."""
-    assert put(weixin, customer, f"coupon-templates/{stock.template_id}") == "SUCCESS"
-    arrived(stock, stock.cards.count() + 1)
+    assert put(weixin, customer, f"coupon-templates/{batch.template_id}") == "SUCCESS"
+    arrived(batch, batch.cards.count() + 1)
     return Coupon.objects.filter(customer=customer).latest("pk")
 
 
@@ -167,10 +170,10 @@ class TestPublishing:
             "weekdays": [0, 6],
             "hours": [["09:00", "21:00"]],
         }
-        stock = publish(account, terms=terms, per_customer=2)
+        batch = publish(account, terms=terms, per_customer=2)
 
-        assert (stock.state, stock.error, stock.act_at) == ("published", "", None)
-        facts = weixin.stock(stock.stock_id)["facts"]
+        assert (batch.state, batch.error, batch.act_at) == ("published", "", None)
+        facts = weixin.stock(batch.stock_id)["facts"]
         rule = facts["coupon_use_rule"]
         assert rule["fixed_normal_coupon"] == {"discount_amount": 300, "transaction_minimum": 1000}
         assert rule["coupon_available_time"]["available_day_after_receive"] == 7
@@ -196,10 +199,10 @@ class TestPublishing:
         self, kind: str, terms: dict[str, Any], expected: dict[str, int], account: PayAccount,
         weixin: SandboxProcess,
     ) -> None:  # fmt: skip
-        stock = publish(account, kind=kind, terms=terms)
+        batch = publish(account, kind=kind, terms=terms)
 
-        assert stock.state == "published"
-        rule = weixin.stock(stock.stock_id)["facts"]["coupon_use_rule"]
+        assert batch.state == "published"
+        rule = weixin.stock(batch.stock_id)["facts"]["coupon_use_rule"]
         assert {**expected, "transaction_minimum": 1} in rule.values()
 
     @pytest.mark.parametrize(
@@ -217,13 +220,13 @@ class TestPublishing:
                 {"kind": "amount_off", "terms": {"off_fen": 1, "hours": [["01:00", "02:00"]] * 3}},
                 "hours",
             ),
-            ({"kind": "amount_off", "terms": {"off_fen": 10_000_001}}, "discount_amount"),
+            ({"kind": "amount_off", "terms": {"off_fen": 10_000_001}}, "off_fen"),
             ({"name": "二十二个字的名字放不进微信的卡面上所以要被拒绝的呀"}, "name"),
             ({"per_day": 5}, "per_day"),
             ({"per_store": 5}, "per_store"),
             ({"per_customer_per_day": 1}, "per_customer_per_day"),
             ({"valid_delay_days": 31}, "valid_delay_days"),
-            ({"valid_days": 400}, "valid_until"),
+            ({"valid_days": 400}, "valid_days"),
         ],
     )
     def test_what_wechat_can_not_say_is_named(
@@ -231,8 +234,8 @@ class TestPublishing:
     ) -> None:
         offer = template(merchant, **more)
 
-        with pytest.raises(stocks.NotExpressible) as caught:
-            stocks.expressed(offer)
+        with pytest.raises(batches.NotExpressible) as caught:
+            batches.expressed(offer)
         assert caught.value.detail == {"term": term}
 
     @pytest.mark.parametrize("fault", ["drop_before", "timeout_after_accepting", "systemerror"])
@@ -241,16 +244,16 @@ class TestPublishing:
         self, call: str, fault: str, account: PayAccount, weixin: SandboxProcess
     ) -> None:
         weixin.faults(call, fault)
-        stock = publish(account)
-        assert (stock.state, bool(stock.error)) == ("publishing", True)
-        assert stock.act_at is not None
-        assert stock.act_at > timezone.now()
+        batch = publish(account)
+        assert (batch.state, bool(batch.error)) == ("publishing", True)
+        assert batch.act_at is not None
+        assert batch.act_at > timezone.now()
 
-        VoucherStock.objects.update(act_at=timezone.now())
-        publish_stocks()
+        WeChatBatch.objects.update(act_at=timezone.now())
+        publish_batches()
 
-        stock.refresh_from_db()
-        assert (stock.state, stock.error) == ("published", "")
+        batch.refresh_from_db()
+        assert (batch.state, batch.error) == ("published", "")
         assert len([s for s in weixin.call("GET", "vouchers")["stocks"]
                     if s["mch_id"] == account.mch_id]) == 1  # fmt: skip
 
@@ -258,85 +261,131 @@ class TestPublishing:
         self, account: PayAccount, weixin: SandboxProcess
     ) -> None:
         weixin.faults("stock_create", "result_fail", err_code="RULE_LIMIT")
-        stock = publish(account)
+        batch = publish(account)
 
-        assert stock.state == "refused"
-        assert "RULE_LIMIT" in stock.error
-        assert stocks.again(stock.pk)
-        publish_stocks()
-        stock.refresh_from_db()
-        assert stock.state == "published"
+        assert (batch.state, batch.act_at) == ("publishing", None)
+        assert "RULE_LIMIT" in batch.error
+        assert batches.again(batch.pk)
+        publish_batches()
+        batch.refresh_from_db()
+        assert batch.state == "published"
 
     def test_a_total_that_changes_is_told_up_and_down(
         self, account: PayAccount, weixin: SandboxProcess
     ) -> None:
-        stock = publish(account)
+        batch = publish(account)
         for total in (50, 20, 50):
             CouponTemplate.objects.update(total=total)
-            stocks.due(stock.template)
-            publish_stocks()
-            assert weixin.stock(stock.stock_id)["maximum"] == total
-        VoucherStock.objects.update(goods_name="茶叶")
-        stocks.due(stock.template)
-        publish_stocks()
-        assert weixin.stock(stock.stock_id)["facts"]["goods_name"] == "茶叶"
+            batches.due(batch.template)
+            publish_batches()
+            assert weixin.stock(batch.stock_id)["maximum"] == total
+        WeChatBatch.objects.update(goods_name="茶叶")
+        batches.due(batch.template)
+        publish_batches()
+        assert weixin.stock(batch.stock_id)["facts"]["goods_name"] == "茶叶"
 
     def test_a_budget_told_and_lost_is_told_again(
         self, account: PayAccount, weixin: SandboxProcess
     ) -> None:
-        stock = publish(account)
+        batch = publish(account)
         CouponTemplate.objects.update(total=50)
         weixin.faults("stock_budget", "systemerror", accepted=True)
-        stocks.due(stock.template)
-        publish_stocks()
+        batches.due(batch.template)
+        publish_batches()
         CouponTemplate.objects.update(total=60)  # changed meanwhile
-        VoucherStock.objects.update(act_at=timezone.now())
-        publish_stocks()
+        WeChatBatch.objects.update(act_at=timezone.now())
+        publish_batches()
 
-        stock.refresh_from_db()
-        assert (stock.state, stock.told_total) == ("published", 60)
-        assert weixin.stock(stock.stock_id)["maximum"] == 60
+        batch.refresh_from_db()
+        assert (batch.state, batch.told_total) == ("published", 60)
+        assert weixin.stock(batch.stock_id)["maximum"] == 60
 
     def test_stopped_wechat_sends_no_more(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account, per_customer=5)
-        given(weixin, stock, customer)
+        batch = publish(account, per_customer=5)
+        given(weixin, batch, customer)
 
-        assert stocks.stop(stock.pk)
-        publish_stocks()
+        assert batches.stop(batch.pk)
+        publish_batches()
 
-        stock.refresh_from_db()
-        assert stock.state == "stopped"
-        assert weixin.stock(stock.stock_id)["maximum"] == 1
+        batch.refresh_from_db()
+        assert batch.state == "stopped"
+        assert weixin.stock(batch.stock_id)["maximum"] == 1
         assert (
-            ask(customer, f"coupon-templates/{stock.template_id}").body["code"] == "not_at_wechat"
+            ask(customer, f"coupon-templates/{batch.template_id}").body["code"] == "not_at_wechat"
         )
 
     def test_when_the_templates_days_are_over_it_is_stopped(
         self, account: PayAccount, weixin: SandboxProcess
     ) -> None:
-        stock = publish(account)
+        batch = publish(account)
         CouponTemplate.objects.update(ends_at=timezone.now())
 
-        publish_stocks()
+        publish_batches()
 
-        stock.refresh_from_db()
-        assert stock.state == "stopped"
+        batch.refresh_from_db()
+        assert batch.state == "stopped"
 
     def test_a_pool_is_uploaded_in_steps_that_may_be_killed(
         self, account: PayAccount, weixin: SandboxProcess, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(stocks, "MOST_CODES", 8)
+        monkeypatch.setattr(batches, "MOST_CODES", 8)
         weixin.faults("code_upload", "systemerror", accepted=True)
-        stock = publish(account, "MERCHANT_UPLOAD")
-        assert stock.uploaded == 0
-        VoucherStock.objects.update(act_at=timezone.now())
-        publish_stocks()
+        batch = publish(account, "MERCHANT_UPLOAD")
+        assert batch.uploaded == 0
+        WeChatBatch.objects.update(act_at=timezone.now())
+        publish_batches()
 
-        stock.refresh_from_db()
-        assert (stock.state, stock.uploaded) == ("published", 20)
-        assert len(weixin.stock(stock.stock_id)["codes"]) == 20
+        batch.refresh_from_db()
+        assert (batch.state, batch.uploaded) == ("published", 20)
+        assert len(weixin.stock(batch.stock_id)["codes"]) == 20
+
+    @pytest.mark.parametrize("what", ["stop", "rename", "total"])
+    def test_what_staff_change_while_wechat_is_asked_is_told_next(
+        self, what: str, account: PayAccount, weixin: SandboxProcess,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        batch = publish(account)
+        counted = Vouchers.counts
+
+        def meanwhile(client: Vouchers, stock_id: str) -> tuple[int, int]:
+            monkeypatch.setattr(Vouchers, "counts", counted)
+            if what == "stop":
+                assert batches.stop(batch.pk)
+            elif what == "rename":
+                WeChatBatch.objects.update(goods_name="茶叶")
+                batches.due(batch.template)
+            else:
+                CouponTemplate.objects.update(total=77)
+                batches.due(batch.template)
+            return counted(client, stock_id)
+
+        monkeypatch.setattr(Vouchers, "counts", meanwhile)
+        batches.due(batch.template)
+        publish_batches()
+        publish_batches()
+
+        batch.refresh_from_db()
+        known = weixin.stock(batch.stock_id)
+        assert batch.state == ("stopped" if what == "stop" else "published")
+        assert known["facts"]["goods_name"] == ("茶叶" if what == "rename" else "全店可用")
+        assert known["maximum"] == {"stop": 1, "rename": 20, "total": 77}[what]
+
+    def test_a_stop_that_wechat_refuses_is_tried_again_as_a_stop(
+        self, account: PayAccount, weixin: SandboxProcess
+    ) -> None:
+        batch = publish(account)
+        weixin.faults("stock_budget", "result_fail")
+        batches.stop(batch.pk)
+        publish_batches()
+        batch.refresh_from_db()
+        assert (batch.state, batch.act_at) == ("stopping", None)
+
+        assert batches.again(batch.pk)
+        publish_batches()
+        batch.refresh_from_db()
+        assert (batch.state, batch.error) == ("stopped", "")
 
 
 class TestIntoTheWallet:
@@ -344,26 +393,26 @@ class TestIntoTheWallet:
     def test_what_wechat_sends_lies_in_the_wallet_and_is_counted(
         self, mode: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account, mode)
+        batch = publish(account, mode)
 
-        coupon = given(weixin, stock, customer)
+        coupon = given(weixin, batch, customer)
 
-        assert (coupon.way, coupon.template_id) == ("wechat", stock.template_id)
+        assert (coupon.way, coupon.template_id) == ("wechat", batch.template_id)
         assert coupon.source == {"channel": "BUSICOUPON_SEND_CHANNEL_MINIAPP"}
-        assert sum(lot.given for lot in stock.template.lots.all()) == 1
+        assert sum(lot.given for lot in batch.template.lots.all()) == 1
         card = Card.objects.get()
         assert (card.coupon, card.error, card.act_at) == (coupon, "", None)
 
     def test_a_claimed_coupon_goes_into_the_card_pack_under_its_own_code(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account, "MERCHANT_API")
+        batch = publish(account, "MERCHANT_API")
         coupon = claiming.claim(
-            merchant=customer.merchant_id, template=stock.template_id, customer=customer.pk
+            merchant=customer.merchant_id, template=batch.template_id, customer=customer.pk
         )[0]
 
         codes = [put(weixin, customer, f"coupons/{coupon.pk}") for _n in range(2)]
-        arrived(stock)
+        arrived(batch)
 
         assert codes == ["SUCCESS", "DUPREQUEST"]
         card = Card.objects.get()
@@ -374,10 +423,10 @@ class TestIntoTheWallet:
     def test_told_twice_or_told_wrongly_it_is_there_once(
         self, fault: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account)
+        batch = publish(account)
         weixin.faults("voucher_notification", fault)
 
-        coupon = given(weixin, stock, customer)  # what is refused is told again
+        coupon = given(weixin, batch, customer)  # what is refused is told again
 
         assert list(Coupon.objects.all()) == [coupon]
         assert Card.objects.count() == 1
@@ -394,27 +443,27 @@ class TestIntoTheWallet:
     def test_a_lost_message_is_found_by_asking(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account)
+        batch = publish(account)
         weixin.faults("voucher_notification", "lost")
-        put(weixin, customer, f"coupon-templates/{stock.template_id}")
+        put(weixin, customer, f"coupon-templates/{batch.template_id}")
         CardAsk.objects.update(at=timezone.now() - HOUR)
 
-        compare(stock)
+        compare(batch)
         take_in_cards()
 
         assert Coupon.objects.get().customer == customer
-        assert CardAsk.objects.get().is_settled
-        compare(stock)
+        assert not CardAsk.objects.exists()
+        compare(batch)
         assert not CardDifference.objects.filter(closed_at=None).exists()
 
     def test_who_is_not_known_yet_has_it_at_the_first_sign_in(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer,
         shop: tuple[Merchant, MiniProgram],
     ) -> None:  # fmt: skip
-        stock = publish(account)
-        answer = ask(customer, f"coupon-templates/{stock.template_id}")
+        batch = publish(account)
+        answer = ask(customer, f"coupon-templates/{batch.template_id}")
         weixin.send_vouchers(answer.body, shop[1].appid, "oNOBODY-YET")
-        arrived(stock)
+        arrived(batch)
         assert Coupon.objects.count() == 0
 
         newcomer = person(shop[1], "oNOBODY-YET")
@@ -427,24 +476,96 @@ class TestIntoTheWallet:
     def test_what_we_do_not_give_becomes_void_there(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        """Nobody gets more than their share, though WeChat was faster."""
-        stock = publish(account)
-        put(weixin, customer, f"coupon-templates/{stock.template_id}")
+        """Nobody gets more than there are, though WeChat was faster."""
+        batch = publish(account)
+        put(weixin, customer, f"coupon-templates/{batch.template_id}")
         wait_for(lambda: Card.objects.exists())
-        CouponTemplate.objects.update(is_published=False)
+        CouponLot.objects.update(given=F("share"))
 
         take_in_cards()
         report_cards()
 
         assert Coupon.objects.count() == 0
-        assert Card.objects.get().error == "not_found"
-        assert theirs(weixin, stock) == ["DEACTIVATED"]
+        assert Card.objects.get().error == "sold_out"
+        assert theirs(weixin, batch) == ["DEACTIVATED"]
+
+    @pytest.mark.parametrize("late", ["ended", "unpublished"])
+    def test_what_wechat_gave_in_time_is_good_though_we_are_late(
+        self, late: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        batch = publish(account)
+        put(weixin, customer, f"coupon-templates/{batch.template_id}")
+        wait_for(lambda: Card.objects.exists())
+        sent_at = timezone.now() - dt.timedelta(days=2)
+        Card.objects.update(sent_at=sent_at)
+        if late == "ended":
+            CouponTemplate.objects.update(ends_at=timezone.now() - HOUR)
+        else:
+            CouponTemplate.objects.update(is_published=False)
+
+        take_in_cards()
+
+        coupon = Coupon.objects.get()
+        assert (coupon.claimed_at, coupon.valid_from) == (sent_at, sent_at)
+        assert not CardReport.objects.exists()
+
+    def test_two_merchants_of_one_number_share_its_address(
+        self, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        """The last to publish is told of both's coupons."""
+        batch = publish(account)
+        other, program = open_shop("乙")
+        theirs_too = PayAccount.objects.get(pk=account.pk)
+        theirs_too.pk, theirs_too.merchant = None, other
+        theirs_too.save()
+        publish(theirs_too)
+
+        coupon = given(weixin, batch, customer)
+
+        assert coupon.merchant_id == account.merchant_id
+        assert Card.objects.get().merchant_id == account.merchant_id
+        assert program.merchant_id == other.pk
+
+    def test_a_second_tap_asks_for_the_same_coupon(
+        self, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        batch = publish(account, per_customer=5)
+        path = f"coupon-templates/{batch.template_id}"
+
+        asked = [ask(customer, path).body for _n in range(2)]
+
+        assert asked[0] == asked[1]
+        appid = customer.identities.get().appid
+        results = [weixin.send_vouchers(one, appid, openid_of(customer))[0] for one in asked]
+        assert [result["code"] for result in results] == ["SUCCESS", "DUPREQUEST"]
+        arrived(batch)
+        assert put(weixin, customer, path) == "SUCCESS"
+
+    def test_many_who_closed_the_prompt_hide_nobodys_lost_message(
+        self, account: PayAccount, weixin: SandboxProcess, shop: tuple[Merchant, MiniProgram],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr(comparison, "_AT_ONCE", 1)
+        batch = publish(account)
+        for _n in range(3):
+            ask(person(shop[1]), f"coupon-templates/{batch.template_id}")
+        weixin.faults("voucher_notification", "lost")
+        put(weixin, person(shop[1]), f"coupon-templates/{batch.template_id}")
+        CardAsk.objects.update(at=timezone.now() - HOUR)
+
+        compare(batch)
+
+        assert Card.objects.count() == 1
+        assert CardAsk.objects.count() == 3
+        CardAsk.objects.update(at=timezone.now() - dt.timedelta(days=3), looked_at=None)
+        compare(batch)
+        assert not CardAsk.objects.exists()
 
     def test_many_workers_take_a_card_in_once(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account, per_customer=9)
-        put(weixin, customer, f"coupon-templates/{stock.template_id}")
+        batch = publish(account, per_customer=9)
+        put(weixin, customer, f"coupon-templates/{batch.template_id}")
         wait_for(lambda: Card.objects.exists())
 
         at_once([take_in_cards] * 6, hands=6)
@@ -455,10 +576,10 @@ class TestIntoTheWallet:
     def test_what_can_not_be_put_there(
         self, what: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account)
-        path, code = f"coupon-templates/{stock.template_id}", "claim_limit_reached"
+        batch = publish(account)
+        path, code = f"coupon-templates/{batch.template_id}", "claim_limit_reached"
         if what == "claimed":
-            given(weixin, stock, customer)
+            given(weixin, batch, customer)
         elif what == "unpublished":
             path, code = (
                 f"coupon-templates/{template(account.merchant, way='wechat').pk}",
@@ -473,6 +594,22 @@ class TestIntoTheWallet:
 
         assert ask(customer, path).body["code"] == code
 
+    def test_passed_on_by_an_earlier_link_its_card_becomes_void(
+        self, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        batch = publish(account, "MERCHANT_API")
+        coupon = claiming.claim(
+            merchant=customer.merchant_id, template=batch.template_id, customer=customer.pk
+        )[0]
+        token, _ends = passing.share(customer, coupon.pk)
+        put(weixin, customer, f"coupons/{coupon.pk}")
+        arrived(batch)
+
+        passing.accept(shopper(customer.merchant), token)
+        report_cards()
+
+        assert theirs(weixin, batch) == ["DEACTIVATED"]
+
     def test_a_coupon_in_a_card_pack_is_not_passed_on(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
@@ -484,12 +621,12 @@ class TestIntoTheWallet:
 
 class TestReports:
     @pytest.fixture
-    def stock(self, account: PayAccount) -> VoucherStock:
+    def batch(self, account: PayAccount) -> WeChatBatch:
         return publish(account)
 
     @pytest.fixture
-    def coupon(self, stock: VoucherStock, weixin: SandboxProcess, customer: Customer) -> Coupon:
-        return given(weixin, stock, customer)
+    def coupon(self, batch: WeChatBatch, weixin: SandboxProcess, customer: Customer) -> Coupon:
+        return given(weixin, batch, customer)
 
     def hold_and_use(self, coupon: Coupon) -> None:
         now = timezone.now()
@@ -507,29 +644,29 @@ class TestReports:
         )  # fmt: skip
 
     def test_use_and_return_are_told(
-        self, coupon: Coupon, stock: VoucherStock, weixin: SandboxProcess
+        self, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
     ) -> None:
         self.hold_and_use(coupon)
         report_cards()
-        assert theirs(weixin, stock) == ["USED"]
+        assert theirs(weixin, batch) == ["USED"]
         wallet.give_back(coupon.merchant_id, "P1", at=timezone.now())
         report_cards()
-        assert theirs(weixin, stock) == ["SENDED"]
+        assert theirs(weixin, batch) == ["SENDED"]
         self.redeem(coupon, "R1")
         wallet.undo(coupon.merchant_id, "R1", by="x", at=timezone.now())
         report_cards()
 
-        assert theirs(weixin, stock) == ["SENDED"]
+        assert theirs(weixin, batch) == ["SENDED"]
         told = CardReport.objects.order_by("pk").values_list("call", "act_at", "error")
         assert list(told) == [(call, None, "") for call in ("use", "return", "use", "return")]
 
     def test_a_void_one_is_told(
-        self, coupon: Coupon, stock: VoucherStock, weixin: SandboxProcess
+        self, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
     ) -> None:
         wallet.void(coupon.merchant_id, [coupon.pk], by="x", reason="x", at=timezone.now())
         report_cards()
 
-        assert theirs(weixin, stock) == ["DEACTIVATED"]
+        assert theirs(weixin, batch) == ["DEACTIVATED"]
 
     @pytest.mark.parametrize(
         "fault",
@@ -537,7 +674,7 @@ class TestReports:
          "frequency", "bad_signature", "stale"],
     )  # fmt: skip
     def test_in_doubt_it_is_told_again_and_in_order(
-        self, fault: str, coupon: Coupon, stock: VoucherStock, weixin: SandboxProcess
+        self, fault: str, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
     ) -> None:
         weixin.faults("coupon_use", fault, times=2)
         self.redeem(coupon, "R1")
@@ -548,12 +685,12 @@ class TestReports:
             CardReport.objects.filter(act_at__isnull=False).update(act_at=timezone.now())
 
         assert not CardReport.objects.filter(act_at__isnull=False).exists()
-        assert theirs(weixin, stock) == ["USED"]
-        (row,) = weixin.stock(stock.stock_id)["coupons"]
+        assert theirs(weixin, batch) == ["USED"]
+        (row,) = weixin.stock(batch.stock_id)["coupons"]
         assert list(row["done"].values()) == ["use", "return", "use"]
 
     def test_a_worker_killed_after_wechat_was_told_tells_it_again(
-        self, coupon: Coupon, stock: VoucherStock, weixin: SandboxProcess
+        self, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
     ) -> None:
         self.redeem(coupon, "R1")
         connection.close()
@@ -561,7 +698,7 @@ class TestReports:
         worker.start()
         worker.join(60)
         assert worker.exitcode == -signal.SIGKILL
-        assert theirs(weixin, stock) == ["USED"]
+        assert theirs(weixin, batch) == ["USED"]
         open_one = CardReport.objects.get()
         assert open_one.act_at is not None
 
@@ -569,27 +706,42 @@ class TestReports:
         report_cards()
 
         assert CardReport.objects.get().act_at is None
-        (row,) = weixin.stock(stock.stock_id)["coupons"]
+        (row,) = weixin.stock(batch.stock_id)["coupons"]
         assert list(row["done"].values()) == ["use"]
 
     def test_what_happened_before_the_message_was_read_is_told(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account, "MERCHANT_API")
+        batch = publish(account, "MERCHANT_API")
         coupon = claiming.claim(
-            merchant=customer.merchant_id, template=stock.template_id, customer=customer.pk
+            merchant=customer.merchant_id, template=batch.template_id, customer=customer.pk
         )[0]
         put(weixin, customer, f"coupons/{coupon.pk}")
         self.redeem(coupon, "R1")
-        arrived(stock)
+        arrived(batch)
         report_cards()
 
-        assert theirs(weixin, stock) == ["USED"]
+        assert theirs(weixin, batch) == ["USED"]
+
+    def test_keys_that_do_not_fit_lose_nothing(
+        self, account: PayAccount, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
+    ) -> None:
+        self.redeem(coupon, "R1")
+        PayAccount.objects.update(public_key_id="")
+        report_cards()
+        row = CardReport.objects.get()
+        assert row.error.startswith("NOT_READY")
+        assert row.act_at is not None
+
+        account.save()
+        CardReport.objects.update(act_at=timezone.now())
+        report_cards()
+        assert theirs(weixin, batch) == ["USED"]
 
     def test_a_no_is_kept_where_staff_see_it(
-        self, coupon: Coupon, stock: VoucherStock, weixin: SandboxProcess
+        self, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
     ) -> None:
-        weixin.set_voucher(stock.stock_id, coupon.card.code, "DEACTIVATED")
+        weixin.set_voucher(batch.stock_id, coupon.card.code, "DEACTIVATED")
         self.redeem(coupon, "R1")
         report_cards()
 
@@ -609,9 +761,9 @@ def _die_when_told() -> None:
     report_cards()
 
 
-def compare(stock: VoucherStock) -> None:
+def compare(batch: WeChatBatch) -> None:
     """The night has come."""
-    VoucherStock.objects.filter(pk=stock.pk).update(compare_at=timezone.now())
+    WeChatBatch.objects.filter(pk=batch.pk).update(compare_at=timezone.now())
     Card.objects.update(compared_at=None)
     compare_cards()
 
@@ -620,20 +772,20 @@ class TestComparison:
     def test_what_differs_becomes_a_row_and_closes_by_itself(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account, per_customer=5)
-        first, _second = (given(weixin, stock, customer) for _n in range(2))
-        compare(stock)
+        batch = publish(account, per_customer=5)
+        first, _second = (given(weixin, batch, customer) for _n in range(2))
+        compare(batch)
         assert not CardDifference.objects.exists()
-        weixin.set_voucher(stock.stock_id, first.card.code, "USED")
+        weixin.set_voucher(batch.stock_id, first.card.code, "USED")
 
         for _n in range(2):
-            compare(stock)
+            compare(batch)
 
         row = CardDifference.objects.get()
         assert (row.card, row.ours, row.theirs) == (first.card, "claimed", "USED")
         assert row.closed_at is None
-        weixin.set_voucher(stock.stock_id, first.card.code, "SENDED")
-        compare(stock)
+        weixin.set_voucher(batch.stock_id, first.card.code, "SENDED")
+        compare(batch)
         row.refresh_from_db()
         assert row.closed_at is not None
 
@@ -641,12 +793,12 @@ class TestComparison:
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer,
         shop: tuple[Merchant, MiniProgram],
     ) -> None:  # fmt: skip
-        stock = publish(account)
-        answer = ask(customer, f"coupon-templates/{stock.template_id}")
+        batch = publish(account)
+        answer = ask(customer, f"coupon-templates/{batch.template_id}")
         weixin.faults("voucher_notification", "lost")
         weixin.send_vouchers(answer.body, shop[1].appid, "oELSEWHERE")
 
-        compare(stock)
+        compare(batch)
 
         row = CardDifference.objects.get()
         assert (row.card, row.ours, row.theirs) == (None, "0", "1")
@@ -654,51 +806,54 @@ class TestComparison:
     def test_a_report_under_way_is_no_difference(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer
     ) -> None:
-        stock = publish(account)
-        coupon = given(weixin, stock, customer)
+        batch = publish(account)
+        coupon = given(weixin, batch, customer)
         wallet.void(coupon.merchant_id, [coupon.pk], by="x", reason="x", at=timezone.now())
 
-        compare(stock)
+        compare(batch)
         assert not CardDifference.objects.exists()
         report_cards()
-        compare(stock)
+        compare(batch)
         assert not CardDifference.objects.exists()
 
     def test_it_comes_again_the_next_night_and_goes_on_where_it_was(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:  # fmt: skip
-        monkeypatch.setattr(comparison, "_CARDS", 1)
-        stock = publish(account, per_customer=5)
+        monkeypatch.setattr(comparison, "_AT_ONCE", 1)
+        batch = publish(account, per_customer=5)
         for _n in range(3):
-            given(weixin, stock, customer)
-        VoucherStock.objects.update(compare_at=timezone.now())
+            given(weixin, batch, customer)
+        WeChatBatch.objects.update(compare_at=timezone.now())
 
-        assert [comparison.step(stock.pk) for _n in range(4)] == [True, True, True, False]
+        assert [comparison.step(batch.pk) for _n in range(4)] == [True, True, True, False]
 
-        stock.refresh_from_db()
-        assert stock.compare_at is not None
-        assert stock.compare_at > timezone.now()
-        assert timezone.localtime(stock.compare_at).hour == 3
+        batch.refresh_from_db()
+        assert batch.compare_at is not None
+        assert batch.compare_at > timezone.now()
+        assert timezone.localtime(batch.compare_at).hour == 3
         assert not Card.objects.filter(compared_at=None).exists()
 
     def test_without_an_answer_it_is_made_later(
         self, account: PayAccount, weixin: SandboxProcess
     ) -> None:
-        stock = publish(account)
+        batch = publish(account)
         weixin.faults("stock_query", "http_502")
-        compare(stock)
+        compare(batch)
 
-        stock.refresh_from_db()
-        assert stock.error
+        batch.refresh_from_db()
+        assert batch.compare_error
         assert not CardDifference.objects.exists()
+        compare(batch)
+        batch.refresh_from_db()
+        assert batch.compare_error == ""
 
 
 def test_both_sides_agree_after_a_day_of_misfortunes(
     account: PayAccount, weixin: SandboxProcess, shop: tuple[Merchant, MiniProgram]
 ) -> None:
     """Claims, uses, returns and voids while WeChat drops calls, lies and repeats itself."""
-    stock = publish(account, per_customer=3, total=50)
+    batch = publish(account, per_customer=3, total=50)
     people = [person(shop[1]) for _n in range(6)]
     for call in ("coupon_use", "coupon_return", "coupon_deactivate"):
         for fault in ("systemerror", "drop_before", "timeout_after_accepting", "bad_signature"):
@@ -707,10 +862,11 @@ def test_both_sides_agree_after_a_day_of_misfortunes(
         weixin.faults("voucher_notification", fault)
     for customer in people:
         for _n in range(2):
-            assert put(weixin, customer, f"coupon-templates/{stock.template_id}") == "SUCCESS"
+            assert put(weixin, customer, f"coupon-templates/{batch.template_id}") == "SUCCESS"
+            CardAsk.objects.update(at=timezone.now() - HOUR)
     wait_for(lambda: Card.objects.count() == 11)  # one message was lost
     CardAsk.objects.update(at=timezone.now() - HOUR)
-    compare(stock)
+    compare(batch)
     take_in_cards()
     assert Coupon.objects.count() == 12
 
@@ -731,15 +887,15 @@ def test_both_sides_agree_after_a_day_of_misfortunes(
         report_cards()
         CardReport.objects.filter(act_at__isnull=False).update(act_at=timezone.now())
 
-    compare(stock)
+    compare(batch)
     assert not CardDifference.objects.filter(closed_at=None).exists()
-    assert sorted(theirs(weixin, stock)) == ["DEACTIVATED"] * 3 + ["SENDED"] * 3 + ["USED"] * 6
-    assert Vouchers(pay_credentials(account)).counts(stock.stock_id)[0] == 12
+    assert sorted(theirs(weixin, batch)) == ["DEACTIVATED"] * 3 + ["SENDED"] * 3 + ["USED"] * 6
+    assert Vouchers(pay_credentials(account)).counts(batch.stock_id)[0] == 12
 
 
 class TestAtTheDesk:
     def add(self, ours: desk.Shop, offer: CouponTemplate, account: PayAccount, **said: Any) -> Any:
-        client, page = ours.owner, desk.address(VoucherStock, "add")
+        client, page = ours.owner, desk.address(WeChatBatch, "add")
         form = desk.filled(client.get(page)) | {
             "template": offer.pk, "account": account.pk, "code_mode": "WECHATPAY_MODE",
             "goods_name": "全店", **said,
@@ -749,18 +905,26 @@ class TestAtTheDesk:
     def test_a_template_is_published_and_stopped(self, weixin: SandboxProcess) -> None:
         ours = desk.open_shop("Ours")
         account = pay_account(weixin, ours.merchant, ours.one(MiniProgram))
-        offer = template(ours.merchant, way="wechat")
+        page = desk.address(CouponTemplate, "add")
+        written = ours.owner.post(
+            page,
+            desk.filled(ours.owner.get(page))
+            | NEW
+            | {"way": "wechat", "name": "By WeChat", "ends_at_0": "2026-12-20"},
+        )
+        assert written.status_code == 302
+        offer = CouponTemplate.objects.get(name="By WeChat")
 
         assert self.add(ours, offer, account).status_code == 302
-        publish_stocks()
-        stock = VoucherStock.objects.get(template=offer)
-        assert stock.state == "published"
-        page = ours.owner.get(desk.address(VoucherStock, "change", stock.pk)).content.decode()
-        assert stock.stock_id in page
-        ours.owner.post(desk.address(VoucherStock, "stop", stock.pk), {"_form_submitted": "True"})
-        publish_stocks()
-        stock.refresh_from_db()
-        assert stock.state == "stopped"
+        publish_batches()
+        batch = WeChatBatch.objects.get(template=offer)
+        assert batch.state == "published"
+        page = ours.owner.get(desk.address(WeChatBatch, "change", batch.pk)).content.decode()
+        assert batch.stock_id in page
+        ours.owner.post(desk.address(WeChatBatch, "stop", batch.pk), {"_form_submitted": "True"})
+        publish_batches()
+        batch.refresh_from_db()
+        assert batch.state == "stopped"
 
     def test_what_can_not_be_published_is_named_at_its_field(self, weixin: SandboxProcess) -> None:
         ours = desk.open_shop("Ours")
@@ -775,4 +939,4 @@ class TestAtTheDesk:
         assert "cap_fen" in str(wrong["template"])
         bare = desk.errors(self.add(ours, plain, ours.one(PayAccount)))
         assert "API v3" in str(bare["account"])
-        assert not VoucherStock.objects.exclude(pk=ours.one(VoucherStock).pk).exists()
+        assert not WeChatBatch.objects.exclude(pk=ours.one(WeChatBatch).pk).exists()

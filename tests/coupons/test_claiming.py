@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections import Counter
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backend.errors import DomainError
+from backend.numbers import new_code
 from coupons import claiming, offers
 from coupons.claiming import claim
 from coupons.models import Coupon, CouponEvent, CouponLot, CouponStoreCount, CouponTemplate
@@ -216,8 +218,51 @@ def test_a_claim_is_one_statement(merchant: Merchant, django_assert_num_queries:
 
 
 def test_codes_are_long_and_have_no_look_alikes() -> None:
-    codes = {claiming.new_code() for _n in range(500)}
+    codes = {new_code() for _n in range(500)}
 
     assert len(codes) == 500
     assert {len(code) for code in codes} == {16}
     assert set("".join(codes)) <= set("23456789ABCDEFGHJKLMNPQRSTUVWXYZ")
+
+
+def test_a_clock_that_is_behind_at_midnight_forgets_nothing(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims stamped before and after midnight take turns: the new day's limit is one limit."""
+    offer = template(merchant, total=100, per_day=5)
+    midnight = claiming.midnight(timezone.now())
+    moments = itertools.cycle(
+        [midnight + dt.timedelta(seconds=1), midnight - dt.timedelta(seconds=1)]
+    )
+    monkeypatch.setattr("coupons.claiming.timezone.now", lambda: next(moments))
+
+    ended = [taken(offer, shopper(merchant)) for _n in range(20)]
+
+    assert ended == ["done"] * 5 + ["sold_out_today"] * 15
+
+
+def test_a_limit_of_the_day_set_later_counts_what_was_given_today(merchant: Merchant) -> None:
+    offer = template(merchant, total=2000)
+    for _n in range(12):
+        assert taken(offer, shopper(merchant)) == "done"
+
+    offer.per_day = 15
+    offer.save()
+    offers.deal(offer)
+
+    ended = [taken(offer, shopper(merchant)) for _n in range(6)]
+    assert ended == ["done"] * 3 + ["sold_out_today"] * 3
+
+
+def test_a_stores_share_lowered_below_what_it_gave_is_said_at_once(
+    merchant: Merchant, django_assert_max_num_queries: Any
+) -> None:
+    store = goods.default_store(merchant)
+    offer = template(merchant, per_store=3)
+    for _n in range(3):
+        assert taken(offer, shopper(merchant), store=store.pk) == "done"
+    CouponTemplate.objects.update(per_store=2)
+    late = shopper(merchant)
+
+    with django_assert_max_num_queries(8):
+        assert taken(offer, late, store=store.pk) == "sold_out_in_store"

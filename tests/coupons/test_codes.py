@@ -46,7 +46,7 @@ def test_codes_are_made_in_steps_and_a_killed_worker_leaves_whole_ones(
     offer = template(merchant, way="code")
     made = CodeBatch.objects.create(merchant=merchant, template=offer, name="Boxes", count=100)
 
-    assert [codes.make_some(made.pk) for _n in range(2)] == [60, 20]
+    assert [codes.make_some(made.pk) for _n in range(2)] == [True, True]
     with monkeypatch.context() as patch:
         patch.setattr(CodeBatch, "save", Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

@@ -197,6 +197,51 @@ def test_many_workers_and_a_rush_of_claims_pass_no_limit(merchant: Merchant) -> 
     assert made.given == Coupon.objects.filter(way="grant").count()
 
 
+def test_a_grant_that_fails_does_not_stop_the_others(
+    merchant: Merchant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowd(merchant, 12)
+    broken, fine = template(merchant), template(merchant)
+    first, second = grant(broken), grant(fine)
+    stepped = grants.step
+
+    def failing(pk: int) -> bool:
+        if pk == first.pk:
+            raise RuntimeError
+        return stepped(pk)
+
+    monkeypatch.setattr(grants, "step", failing)
+    run_grants()
+
+    second.refresh_from_db()
+    assert (second.state, len(owners(fine))) == ("done", 12)
+
+
+def test_a_limit_of_the_day_lowered_below_what_was_given_stops_one_grant(
+    merchant: Merchant,
+) -> None:
+    crowd(merchant, 30)
+    offer = template(merchant, total=100, per_day=20)
+    made = grant(offer)
+    assert grants.step(made.pk)
+    CouponTemplate.objects.filter(pk=offer.pk).update(per_day=5)
+
+    assert not grants.step(made.pk)
+
+    made.refresh_from_db()
+    assert (made.state, made.given) == ("sold_out", 10)
+
+
+def test_what_wechat_gives_nobody_grants(merchant: Merchant) -> None:
+    crowd(merchant, 3)
+    made = grant(template(merchant, way="wechat"))
+
+    run_grants()
+
+    made.refresh_from_db()
+    assert (made.state, made.given) == ("refused", 0)
+
+
 def test_a_stopped_grant_gives_no_more(merchant: Merchant) -> None:
     crowd(merchant, 30)
     offer = template(merchant)
@@ -281,8 +326,37 @@ class TestLists:
             grants.stop(made.pk)
         (newcomer,) = crowd(merchant, 1, phone="13900000009")
 
-        assert grants.land(newcomer) == 0
+        assert grants.land(newcomer) is None
         assert Coupon.objects.count() == 0
+
+    @pytest.mark.parametrize("why", ["not begun", "sold out", "unpublished"])
+    def test_what_can_not_land_today_lands_another_day(self, merchant: Merchant, why: str) -> None:
+        begins = now() + dt.timedelta(days=3)
+        window: dict[str, Any] = {"starts_at": begins, "ends_at": begins + dt.timedelta(days=9)}
+        hidden: dict[str, Any] = {"is_published": False}
+        more = {"not begun": window, "sold out": {}, "unpublished": hidden}[why]
+        offer = template(merchant, total=1, **more)
+        listed(offer, ["13900000009"])
+        if why == "sold out":
+            claiming.claim(merchant=merchant.pk, template=offer.pk, customer=shopper(merchant).pk)
+        (newcomer,) = crowd(merchant, 1, phone="13900000009", greet_at=now())
+
+        greet_customers()
+
+        newcomer.refresh_from_db()
+        assert owners(offer) == [] or newcomer.pk not in owners(offer)
+        assert newcomer.greet_at is not None
+        assert newcomer.greet_at == (begins if why == "not begun" else newcomer.greet_at)
+        assert newcomer.greet_at > now()
+        CouponTemplate.objects.update(
+            starts_at=now() - dt.timedelta(days=1), total=5, is_published=True
+        )
+        offers.deal(offer)
+        Customer.objects.update(greet_at=now())
+        greet_customers()
+        assert newcomer.pk in owners(offer)
+        newcomer.refresh_from_db()
+        assert newcomer.greet_at is None
 
 
 def now() -> dt.datetime:

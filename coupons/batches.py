@@ -12,7 +12,6 @@ import hmac
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -20,13 +19,15 @@ from backend.errors import DomainError
 from backend.wechat.errors import Refused, Retry
 from backend.wechat.vouchers import MOST_CODES, Vouchers, is_ready
 from coupons import offers, promotions
-from coupons.models import CouponTemplate, VoucherStock, Way
+from coupons.models import CouponTemplate, Way, WeChatBatch
 from shop import merchants
 from shop.models import PayAccount
 
-State = VoucherStock.State
+State = WeChatBatch.State
 LEASE: Final = dt.timedelta(seconds=60)
+_FIRST_WAIT: Final = dt.timedelta(seconds=15)
 _LONGEST_WAIT: Final = dt.timedelta(hours=1)
+_MOST_DOUBLINGS: Final = 10
 
 
 class NotExpressible(DomainError):
@@ -42,9 +43,11 @@ class NotReady(DomainError):
 
 
 # Terms of ours that contradict the card rather than narrow it.
-_UNSAYABLE: Final = ("tiers", "cap_fen", "units", "blackouts")
+_UNSAYABLE: Final = ("tiers", "cap_fen", "blackouts")
+# Source: 创建商家券. Characters; from the first moment to the last; days; fen.
 _MOST_NAME: Final = 21
 _YEAR: Final = dt.timedelta(days=365)
+_MOST_WAIT_DAYS: Final = 30
 _MOST_FEN: Final = 10_000_000
 
 
@@ -80,27 +83,21 @@ def _no(name: str) -> NotExpressible:
 
 def _worth(template: CouponTemplate) -> tuple[str, dict[str, Any]]:
     terms = template.terms
+    for name in ("threshold_fen", "off_fen", "price_fen"):
+        if terms.get(name, 0) > _MOST_FEN:
+            raise _no(name)
     least = terms.get("threshold_fen") or 1
     match template.kind:
         case "spend_and_save" | "amount_off":
             fixed = {"discount_amount": terms["off_fen"], "transaction_minimum": least}
-            _bounded(fixed)
             return "NORMAL", {"fixed_normal_coupon": fixed}
         case "percent_off":
             cut = {"discount_percent": terms["pay_percent"], "transaction_minimum": least}
-            _bounded(cut)
             return "DISCOUNT", {"discount_coupon": cut}
         case "exchange":
             swap = {"exchange_price": terms.get("price_fen", 0), "transaction_minimum": least}
-            _bounded(swap)
             return "EXCHANGE", {"exchange_coupon": swap}
     raise _no("kind")
-
-
-def _bounded(amounts: dict[str, int]) -> None:
-    for name, value in amounts.items():
-        if value > _MOST_FEN:
-            raise _no(name)
 
 
 def _times(template: CouponTemplate) -> dict[str, Any]:
@@ -110,7 +107,7 @@ def _times(template: CouponTemplate) -> dict[str, Any]:
         days = template.valid_delay_days + template.valid_days
         ends = template.ends_at + dt.timedelta(days=days)
         times["available_day_after_receive"] = template.valid_days
-        if template.valid_delay_days > 30:
+        if template.valid_delay_days > _MOST_WAIT_DAYS:
             raise _no("valid_delay_days")
         if template.valid_delay_days:
             times["wait_days_after_receive"] = template.valid_delay_days
@@ -119,7 +116,7 @@ def _times(template: CouponTemplate) -> dict[str, Any]:
         assert template.valid_until is not None  # noqa: S101
         begins, ends = template.valid_from, template.valid_until
     if ends - begins > _YEAR:
-        raise _no("valid_until")
+        raise _no("valid_until" if template.valid_days is None else "valid_days")
     for name, moment in (("begin", begins), ("end", ends)):
         text = timezone.localtime(moment).isoformat(timespec="seconds")
         times[f"available_{name}_time"] = text
@@ -151,7 +148,7 @@ def check(template: CouponTemplate, account: PayAccount, mode: str) -> None:
     Raises: NotExpressible, NotReady.
     """
     expressed(template)
-    by_wechat = mode != VoucherStock.Mode.OURS
+    by_wechat = mode != WeChatBatch.Mode.OURS
     if by_wechat != (template.way == Way.WECHAT):
         # Counted once: by WeChat where it makes the coupons, by us where they are claimed here.
         raise _no("way")
@@ -160,137 +157,143 @@ def check(template: CouponTemplate, account: PayAccount, mode: str) -> None:
 
 
 def due(template: CouponTemplate) -> None:
-    """WeChat is to be told of a template's change, where it has it."""
-    VoucherStock.objects.filter(template=template, state=State.PUBLISHED).update(
-        act_at=timezone.now(), tries=0
-    )
+    """WeChat is to be told of a template's change, where it has it.
+
+    Locks: the batch, for one statement.
+    """
+    WeChatBatch.objects.filter(template=template).exclude(stock_id="").exclude(
+        state__in=[State.STOPPING, State.STOPPED]
+    ).update(act_at=timezone.now(), tries=0)
 
 
-def stop(stock_id: int) -> bool:
-    """WeChat sends no more of it; what was sent stays good. Say whether it was published."""
+def stop(batch: int) -> bool:
+    """WeChat sends no more of it; what was sent stays good. Say whether it was published.
+
+    A batch of which nothing was sent keeps one: WeChat takes no total of nothing.
+
+    Locks: the batch, for one statement.
+    """
     return bool(
-        VoucherStock.objects.filter(pk=stock_id, state=State.PUBLISHED).update(
+        WeChatBatch.objects.filter(pk=batch, state=State.PUBLISHED).update(
             state=State.STOPPING, act_at=timezone.now(), tries=0
         )
     )
 
 
-def again(stock_id: int) -> bool:
-    """A batch that was refused is tried again. Say whether it had been refused."""
-    return bool(
-        VoucherStock.objects.filter(pk=stock_id, state=State.REFUSED).update(
-            state=State.PUBLISHING, act_at=timezone.now(), tries=0, error=""
-        )
-    )
+def again(batch: int) -> bool:
+    """What WeChat refused is told again. Say whether anything was.
+
+    Locks: the batch, for one statement.
+    """
+    refused = WeChatBatch.objects.filter(pk=batch, act_at=None).exclude(error="")
+    return bool(refused.update(act_at=timezone.now(), tries=0))
 
 
 def advance(pk: int) -> bool:
     """Tell WeChat the next thing of a batch; say whether there is more. Nothing is told twice.
 
-    Killed in the middle, it is repeated with the same numbers. No transaction is open meanwhile.
+    Killed in the middle, it is repeated with the same numbers. What staff change meanwhile stays,
+    and is told next: of the row only what was told is written. A no is kept where staff see it.
 
     Locks: none while WeChat is asked; whoever moves `act_at` first has it.
     """
     now = timezone.now()
-    mine = VoucherStock.objects.filter(pk=pk, act_at__lte=now).update(act_at=now + LEASE)
-    if not mine:
+    lease = now + LEASE
+    if not WeChatBatch.objects.filter(pk=pk, act_at__lte=now).update(act_at=lease):
         return False
-    stock = VoucherStock.objects.select_related("template", "account", "merchant").get(pk=pk)
+    batch = WeChatBatch.objects.select_related("template", "account", "merchant").get(pk=pk)
+    error, act_at, more = "", None, False
     try:
-        more = _advance(stock)
-    except Refused as error:
-        _fail(stock, str(error), State.REFUSED, None)
-    except DomainError as error:
-        _fail(stock, f"{error.code}: {error.note}", State.REFUSED, None)
-    except Retry as error:
-        wait = min(dt.timedelta(seconds=15) * 2**stock.tries, _LONGEST_WAIT)
-        _fail(stock, str(error), None, timezone.now() + wait)
+        told = _advance(batch)
+    except Refused as refusal:
+        error = str(refusal)
+    except DomainError as refusal:
+        error = f"{refusal.code}: {refusal.note}"
+    except Retry as doubt:
+        wait = min(_FIRST_WAIT * 2 ** min(batch.tries, _MOST_DOUBLINGS), _LONGEST_WAIT)
+        error, act_at = str(doubt), timezone.now() + wait
     else:
-        stock.act_at, stock.tries, stock.error = (timezone.now() if more else None), 0, ""
-        stock.save()
-        return more
-    return False
+        state = told.pop("state", None)
+        more = state is None
+        act_at = timezone.now() if more else None
+        WeChatBatch.objects.filter(pk=pk).update(**told)
+        if state is not None:
+            WeChatBatch.objects.filter(pk=pk, state=batch.state).update(state=state)
+    # Where staff have made it due anew, it is.
+    WeChatBatch.objects.filter(pk=pk, act_at=lease).update(
+        act_at=act_at, error=error[:200], tries=batch.tries + 1 if act_at and error else 0
+    )
+    return more
 
 
-def _fail(
-    stock: VoucherStock, error: str, state: VoucherStock.State | None, at: dt.datetime | None
-) -> None:
-    stock.error, stock.tries, stock.act_at = error[:200], min(stock.tries + 1, 12), at
-    stock.state = state or stock.state
-    stock.save()
+def _advance(batch: WeChatBatch) -> dict[str, Any]:
+    """Tell WeChat one thing; what is true of the row now. With a `state` it was the last."""
+    client = Vouchers(merchants.pay_credentials(batch.account))
+    if not batch.stock_id:
+        return _create(client, batch)
+    sent, most = client.counts(batch.stock_id)
+    if batch.state == State.STOPPING:
+        return {**_tell_total(client, batch, max(sent, 1), most), "state": State.STOPPED}
+    if batch.goods_name != batch.told_goods_name:
+        changes = {"goods_name": batch.goods_name}
+        client.modify(batch.stock_id, changes, _number(batch, batch.goods_name))
+        return {"told_goods_name": batch.goods_name, "changes": batch.changes + 1}
+    may = offers.allowance(batch.template)
+    if may != most:
+        return _tell_total(client, batch, may, most)
+    if batch.code_mode == WeChatBatch.Mode.POOL and batch.uploaded < may:
+        first, last = batch.uploaded, min(batch.uploaded + MOST_CODES, may)
+        codes = [_pool_code(batch, place) for place in range(first, last)]
+        client.upload_codes(batch.stock_id, codes, f"{batch.request_no}U{first}")
+        return {"uploaded": last}
+    tonight_at = batch.compare_at or tonight(timezone.now())
+    return {"told_total": may, "compare_at": tonight_at, "state": State.PUBLISHED}
 
 
-def _advance(stock: VoucherStock) -> bool:
-    client = Vouchers(merchants.pay_credentials(stock.account))
-    if not stock.stock_id:
-        _create(client, stock)
-        return True
-    if stock.state == State.STOPPING:
-        sent, most = client.counts(stock.stock_id)
-        _tell_total(client, stock, max(sent, 1), most)
-        stock.state = State.STOPPED
-        return False
-    if stock.goods_name != stock.told_goods_name:
-        changes = {"goods_name": stock.goods_name}
-        client.modify(stock.stock_id, changes, _number(stock, stock.goods_name))
-        stock.told_goods_name, stock.changes = stock.goods_name, stock.changes + 1
-        return True
-    may = offers.allowance(stock.template)
-    if may != stock.told_total:
-        _tell_total(client, stock, may, client.counts(stock.stock_id)[1])
-        return True
-    if stock.code_mode == VoucherStock.Mode.POOL and stock.uploaded < may:
-        first, last = stock.uploaded, min(stock.uploaded + MOST_CODES, may)
-        codes = [_pool_code(stock, place) for place in range(first, last)]
-        client.upload_codes(stock.stock_id, codes, f"{stock.request_no}U{first}")
-        stock.uploaded = last
-        return True
-    stock.state = State.PUBLISHED
-    stock.compare_at = stock.compare_at or tonight(timezone.now())
-    return False
-
-
-def _create(client: Vouchers, stock: VoucherStock) -> None:
-    credentials, template = client.credentials, stock.template
-    check(template, stock.account, stock.code_mode)
+def _create(client: Vouchers, batch: WeChatBatch) -> dict[str, Any]:
+    credentials, template = client.credentials, batch.template
+    check(template, batch.account, batch.code_mode)
     may = offers.allowance(template)
     said = expressed(template)
     said["coupon_use_rule"] |= {
         "use_method": "MINI_PROGRAMS",
         "mini_programs_appid": credentials.payer_appid,
-        "mini_programs_path": stock.path,
+        "mini_programs_path": batch.path,
     }
     said["stock_send_rule"]["max_coupons"] = may
     said |= {
         "belong_merchant": credentials.sub_mch_id or credentials.mch_id,
-        "goods_name": stock.goods_name,
-        "coupon_code_mode": stock.code_mode,
+        "goods_name": batch.goods_name,
+        "coupon_code_mode": batch.code_mode,
         "display_pattern_info": {"description": promotions.text(template.kind, template.terms)},
         "notify_config": {"notify_appid": credentials.payer_appid},
     }
     client.set_callback(
-        f"{settings.PUBLIC_BASE_URL}/webhooks/wechat-vouchers/{stock.merchant.slug}"
+        f"{settings.PUBLIC_BASE_URL}/webhooks/wechat-vouchers/{batch.merchant.slug}"
     )
-    stock.stock_id = client.create(said, stock.request_no)
-    stock.told_total, stock.told_goods_name = may, stock.goods_name
+    return {
+        "stock_id": client.create(said, batch.request_no),
+        "told_total": may,
+        "told_goods_name": batch.goods_name,
+    }
 
 
-def _tell_total(client: Vouchers, stock: VoucherStock, target: int, current: int) -> None:
+def _tell_total(client: Vouchers, batch: WeChatBatch, target: int, current: int) -> dict[str, Any]:
     if target != current:
-        number = _number(stock, str(target))
-        client.budget(stock.stock_id, target=target, current=current, request_no=number)
-    stock.told_total, stock.changes = target, stock.changes + 1
+        number = _number(batch, f"{current}>{target}")
+        client.budget(batch.stock_id, target=target, current=current, request_no=number)
+    return {"told_total": target, "changes": batch.changes + 1}
 
 
-def _number(stock: VoucherStock, what: str) -> str:
+def _number(batch: WeChatBatch, what: str) -> str:
     """The request number of a change: the same while it is repeated, another for another."""
-    digest = hashlib.sha256(f"{stock.changes}:{what}".encode()).hexdigest()
-    return f"{stock.request_no}-{digest[:6]}"
+    digest = hashlib.sha256(f"{batch.changes}:{what}".encode()).hexdigest()
+    return f"{batch.request_no}-{digest[:6]}"
 
 
-def _pool_code(stock: VoucherStock, place: int) -> str:
+def _pool_code(batch: WeChatBatch, place: int) -> str:
     """The code at a place of the pool: nobody guesses it, and a repeated upload has the same."""
-    said = f"pool:{stock.pk}:{place}"
+    said = f"pool:{batch.pk}:{place}"
     return hmac.new(settings.SECRET_KEY.encode(), said.encode(), hashlib.sha256).hexdigest()[:24]
 
 
@@ -303,7 +306,6 @@ def tonight(at: dt.datetime) -> dt.datetime:
 
 def stop_ended(at: dt.datetime) -> int:
     """Batches whose template's days are over are stopped. How many there were."""
-    with transaction.atomic():
-        return VoucherStock.objects.filter(state=State.PUBLISHED, template__ends_at__lte=at).update(
-            state=State.STOPPING, act_at=at, tries=0
-        )
+    return WeChatBatch.objects.filter(state=State.PUBLISHED, template__ends_at__lte=at).update(
+        state=State.STOPPING, act_at=at, tries=0
+    )
