@@ -131,15 +131,18 @@ def request_log(get_response: GetResponse) -> GetResponse:
             match = request.resolver_match
             route = match.route if match else "unknown"
             metrics.request_answered(request.method, route, response.status_code, seconds)
+            # What a token in an address opens is its bearer's alone.
+            secret = str(match.kwargs.get("token", "")) if match else ""
+            path = request.path.replace(secret, "***") if secret else request.path
             log.info(
                 "%s %s %s %.0f ms",
                 request.method,
-                request.path,
+                path,
                 response.status_code,
                 seconds * 1000,
                 extra={
                     "method": request.method,
-                    "path": request.path,
+                    "path": path,
                     "status": response.status_code,
                     "ms": round(seconds * 1000, 1),
                 },

@@ -16,7 +16,7 @@ import orders.receivers
 from backend.api import checked
 from backend.errors import NotFound
 from backend.schema import APPID, problems
-from coupons import wallet
+from coupons import cards, wallet
 from payments import payers
 from shop import catalogue, erasure, favourites, lists, search
 from shop.api.accounts import CustomerSerializer, MeView, customer_shape
@@ -177,6 +177,7 @@ class MeAndFarewellView(MeView):
                 if orders.queries.has_open(customer):
                     raise erasure.OpenOrders
                 wallet.void_all(customer.merchant_id, customer.pk, at=timezone.now())
+                cards.forget(customer)
                 orders.receivers.lock(customer.merchant_id, customer.pk)
                 payers.forget(customer.merchant_id, customer.pk)
                 erasure.erase(customer)

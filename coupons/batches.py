@@ -12,7 +12,7 @@ import hmac
 from typing import Any, Final
 
 from django.conf import settings
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
@@ -255,6 +255,8 @@ def _create(client: Vouchers, batch: WeChatBatch) -> dict[str, Any]:
     check(template, batch.account, batch.code_mode)
     may = offers.allowance(template)
     said = expressed(template)
+    with translation.override(settings.LANGUAGE_CODE):  # whoever asked, the card is read in China
+        words = promotions.text(template.kind, template.terms)
     said["coupon_use_rule"] |= {
         "use_method": "MINI_PROGRAMS",
         "mini_programs_appid": credentials.payer_appid,
@@ -265,7 +267,7 @@ def _create(client: Vouchers, batch: WeChatBatch) -> dict[str, Any]:
         "belong_merchant": credentials.sub_mch_id or credentials.mch_id,
         "goods_name": batch.goods_name,
         "coupon_code_mode": batch.code_mode,
-        "display_pattern_info": {"description": promotions.text(template.kind, template.terms)},
+        "display_pattern_info": {"description": words},
         "notify_config": {"notify_appid": credentials.payer_appid},
     }
     client.set_callback(

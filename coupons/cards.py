@@ -242,8 +242,22 @@ def land(customer: Customer) -> int:
         )
     )
     return Card.objects.filter(
-        merchant_id=customer.merchant_id, openid__in=openids, coupon=None, error="", act_at=None
+        merchant_id=customer.merchant_id, openid__in=openids, coupon=None, error=""
     ).update(act_at=timezone.now())
+
+
+def forget(customer: Customer) -> None:
+    """Nobody's openid stays behind: the person's cards are no longer compared, nor waited for.
+
+    Locks: their cards. Callers hold a transaction, and have not deleted the identities yet.
+    """
+    openids = list(
+        Identity.objects.filter(merchant_id=customer.merchant_id, customer=customer).values_list(
+            "openid", flat=True
+        )
+    )
+    CardAsk.objects.filter(merchant_id=customer.merchant_id, customer=customer).delete()
+    Card.objects.filter(merchant_id=customer.merchant_id, openid__in=openids).update(openid="")
 
 
 def is_carded(coupon: Coupon) -> bool:

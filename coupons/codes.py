@@ -86,6 +86,12 @@ def used(batch: CodeBatch) -> int:
     return int(rows.aggregate(n=Sum("used", default=0))["n"])
 
 
+def _given(customer: Customer, key: str) -> Coupon | None:
+    return Coupon.objects.filter(
+        merchant_id=customer.merchant_id, customer_id=customer.pk, idempotency_key=key
+    ).first()
+
+
 def redeem(
     customer: Customer, text: str, *, source: Mapping[str, Any] | None = None
 ) -> tuple[Coupon, bool]:
@@ -105,16 +111,17 @@ def redeem(
     if code is None:
         raise CodeUnknown
     key = f" code:{code.pk}"
-    first = Coupon.objects.filter(
-        merchant_id=merchant, customer_id=customer.pk, idempotency_key=key
-    ).first()
-    if first is not None:
+    if (first := _given(customer, key)) is not None:
         return first, False
     with transaction.atomic():
         if code.most is not None:
             counted = Code.objects.filter(pk=code.pk, used__lt=F("most")).update(used=F("used") + 1)
             if not counted:
-                raise CodeUsed
+                # By this very customer, at this very moment, perhaps.
+                first = _given(customer, key)
+                if first is None:
+                    raise CodeUsed
+                return first, False
         giving = claiming.Giving(
             merchant, code.batch.template_id, customer.pk, Way.CODE, key=key, source=source or {},
             reference=f"code:{code.pk}",

@@ -137,6 +137,8 @@ def _one(batch: WeChatBatch, card: Card, client: Vouchers) -> None:
     try:
         theirs = client.coupon(card.openid, card.code, appid=appid).state
     except Refused as error:
+        if error.code != "RESOURCE_NOT_EXISTS":
+            raise  # it is about us, and says nothing of the card
         theirs = error.code
     if card.coupon is not None:
         status = CouponStatus(card.coupon.status)

@@ -70,9 +70,7 @@ def code_of(coupon: Coupon, at: dt.datetime) -> tuple[str, dt.datetime]:
 
     Raises: CouponUnavailable, NotAtCounter.
     """
-    wallet.check_usable(coupon, at)
-    if not _for_counter(coupon):
-        raise NotAtCounter
+    check(coupon, at)
     minute = int(at.timestamp()) // _PERIOD
     ends = dt.datetime.fromtimestamp((minute + 1) * _PERIOD, dt.UTC)
     return f"{coupon.pk}{_seal(coupon.pk, minute)}", ends
@@ -83,7 +81,7 @@ def coupon_of(merchant: int, code: str, at: dt.datetime) -> Coupon:
 
     Raises: CounterCodeUnknown.
     """
-    found = _CODE.fullmatch(re.sub(r"\s", "", code)) if code.isascii() else None
+    found = _CODE.fullmatch(_digits(code)) if code.isascii() else None
     if found is None:
         raise CounterCodeUnknown
     pk, seal = int(found[1]), found[2]
@@ -101,6 +99,21 @@ def _for_counter(coupon: Coupon) -> bool:
     delivery = coupon.terms.get("delivery")
     asks = promotions.PROMOTIONS[coupon.kind].at_counter
     return bool(asks) and (delivery is None or "counter" in delivery)
+
+
+def _digits(code: str) -> str:
+    """A code as it is compared, however it was typed."""
+    return re.sub(r"\s", "", code)
+
+
+def check(coupon: Coupon, at: dt.datetime) -> None:
+    """Refuse a coupon that no counter takes now.
+
+    Raises: CouponUnavailable, NotAtCounter.
+    """
+    wallet.check_usable(coupon, at)
+    if not _for_counter(coupon):
+        raise NotAtCounter
 
 
 def needs_bill(coupon: Coupon) -> bool:
@@ -121,9 +134,7 @@ def worth(coupon: Coupon, store: Store, bill: Fen | None, at: dt.datetime) -> Fe
 
     Raises: CouponUnavailable, NotAtCounter, BillNeeded, WorthNothing with the reason.
     """
-    wallet.check_usable(coupon, at)
-    if not _for_counter(coupon):
-        raise NotAtCounter
+    check(coupon, at)
     terms: Mapping[str, Any] = coupon.terms
     if needs_bill(coupon):
         if bill is None:
@@ -175,11 +186,13 @@ class Asked:
         """The request's id, and whose it is: two tills may count alike."""
         if self.till is not None:
             return f"till:{self.till.pk}:{self.request}"
-        return f"staff:{self.staff.pk if self.staff else self.by}:{self.request}"
+        if self.staff is not None:
+            return f"staff:{self.staff.pk}:{self.request}"
+        return f"by:{hashlib.sha256(self.by.encode()).hexdigest()[:16]}:{self.request}"
 
     @property
     def hash(self) -> str:
-        said = f"{self.store.pk}:{self.code}:{self.bill}"
+        said = f"{self.store.pk}:{_digits(self.code)}:{self.bill}"
         return hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -97,12 +97,19 @@ def write_list(grant: Grant, phones: Iterable[str], openids: Iterable[str]) -> i
         )
         (nobodys,) = cursor.fetchone()
         cursor.execute(_UNKNOWN_SQL, [grant.merchant_id])
-        waiting = {phone_hash(grant.merchant_id, word) for (word,) in cursor.fetchall()}
+        unknown = [word for (word,) in cursor.fetchall()]
+        waiting = {phone_hash(grant.merchant_id, word) for word in unknown}
         cursor.execute(
             "INSERT INTO coupons_granttarget (merchant_id, grant_id, phone_hash)"
             " SELECT %s, %s, hash FROM unnest(%s::text[]) hash ON CONFLICT DO NOTHING",
             [grant.merchant_id, grant.pk, sorted(waiting)],
         )
+    # Who verified such a phone while this was written was greeted without seeing it.
+    transaction.on_commit(
+        lambda: Customer.objects.filter(merchant_id=grant.merchant_id, phone__in=unknown).update(
+            greet_at=timezone.now()
+        )
+    )
     return int(nobodys)
 
 

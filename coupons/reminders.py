@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from django.utils import timezone
+from django.conf import settings
+from django.utils import timezone, translation
 
 from coupons import promotions, queries
 from coupons.models import Coupon, CouponStatus
@@ -55,8 +56,10 @@ def words(message: Message) -> Mapping[str, str] | None:
     ):
         return None
     until = timezone.localtime(coupon.valid_until)
+    with translation.override(settings.LANGUAGE_CODE):
+        text = promotions.text(coupon.kind, coupon.terms)
     return {
         "name": coupon.name,
-        "text": promotions.text(coupon.kind, coupon.terms),
+        "text": text,
         "until": f"{until.year}年{until.month}月{until.day}日 {until:%H:%M}",
     }

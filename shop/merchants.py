@@ -128,7 +128,8 @@ def pay_credentials(account: PayAccount) -> PayCredentials:
         api_key=account.api_key,
         mode=mode,
         sub_mch_id=account.sub_mch_id,
-        sub_appid=account.sub_appid,
+        # Of a merchant's own account it says nothing, whatever stands there.
+        sub_appid=account.sub_appid if mode == "provider" else "",
         cert_pem=account.certificate_pem,
         key_pem=account.private_key_pem,
         api_v3_key=account.api_v3_key,

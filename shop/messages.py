@@ -83,16 +83,16 @@ ready AS (
       AND NOT EXISTS (SELECT 1 FROM shop_message m WHERE m.merchant_id = c.merchant_id
                       AND m.template_id = c.template_id AND m.about = g.about)
     ORDER BY c.id FOR NO KEY UPDATE OF c
-), spent AS (
-    UPDATE shop_messagecredit c SET "left" = c."left" - 1 FROM ready
-    WHERE c.id = ready.id AND c."left" > 0
-    RETURNING ready.template_id, ready.customer_id, ready.about
 ), planned AS (
     INSERT INTO shop_message (merchant_id, template_id, customer_id, about, state, act_at, tries,
         error)
-    SELECT %(merchant)s, template_id, customer_id, about, 'due', %(message_at)s, 0, '' FROM spent
+    SELECT %(merchant)s, template_id, customer_id, about, 'due', %(message_at)s, 0, '' FROM ready
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING id, template_id, customer_id
+), spent AS (
+    UPDATE shop_messagecredit c SET "left" = c."left" - 1
+    FROM ready JOIN planned p USING (template_id, customer_id)
+    WHERE c.id = ready.id
 )"""
 _PLAN_ONE_SQL: Final = "WITH PLAN SELECT count(*) FROM planned".replace(
     "PLAN",

@@ -134,12 +134,16 @@ class CouponTemplateAdmin(MerchantAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What some customers have already taken is no longer changed under the others."""
         fixed = super().get_readonly_fields(request, obj)
-        if obj is None or not obj.given:
+        at_wechat = obj is not None and hasattr(obj, "batch")
+        if obj is None or not (obj.given or at_wechat):
             return fixed
-        return (
-            *fixed, "kind", "terms", "per_customer", "valid_days", "valid_delay_days", "valid_from",
+        taken = (
+            "kind", "terms", "per_customer", "valid_days", "valid_delay_days", "valid_from",
             "valid_until",
         )  # fmt: skip
+        # WeChat was told once, and knows no limit of a day or a store.
+        told = ("name", "way", "per_customer_per_day", "per_day", "per_store")
+        return (*fixed, *taken, *(told if at_wechat else ()))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("lots")
@@ -147,7 +151,10 @@ class CouponTemplateAdmin(MerchantAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
         super().save_model(request, obj, form, change)
         offers.deal(obj)
-        batches.due(obj)
+        if obj.is_published:
+            batches.due(obj)
+        elif hasattr(obj, "batch"):
+            batches.stop(obj.batch.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         free = obj is not None and not obj.given and not obj.is_published

@@ -104,6 +104,7 @@ class StaffCounterRate(Rate):
 
 def looked_at(coupon: Coupon, store: Store, bill: Fen | None) -> dict[str, Any]:
     """What a coupon is worth here."""
+    counter.check(coupon, timezone.now())
     asks = counter.needs_bill(coupon) and bill is None
     return {
         "name": coupon.name,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import exceptions
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 
 from backend.api import MAX_BODY, ApiView, Rate, checked, client_ip
 from backend.errors import KeyReused, TooLarge
-from backend.schema import problems
+from backend.schema import TooManyRequests, problems
 from coupons import counter, tills
 from coupons.api import counter as shapes
 from coupons.models import Till
@@ -35,30 +37,42 @@ _HEADERS = [
 
 
 class TillRate(Rate):
-    """Counted by the key that is named and the address that names it."""
+    """What one till may ask, once its signature holds."""
 
     scope, limit, seconds = "till", 600, 60
 
-    def who(self, request: Any) -> str | None:
-        key = request.META.get("HTTP_X_TILL_KEY", "")[:40]
-        return f"{key}:{client_ip(request)}"
+
+class UnsignedRate(Rate):
+    """What nobody signed, from one address; tills beside it are not counted with it."""
+
+    scope, limit, seconds = "till-unsigned", 60, 60
 
 
 class _TillView(ApiView):
     authentication_classes = ()
     permission_classes: Any = (AllowAny,)
-    throttle_classes = (TillRate,)
-    problems = (tills.NotSigned, tills.Stale)
+    problems = (tills.NotSigned, tills.Stale, TooManyRequests)
 
     def till(self) -> Till:
         """The till that signed this request.
 
-        Raises: NotSigned, Stale, TooLarge.
+        Raises: NotSigned, Stale, TooLarge, Throttled.
         """
         body = self.request._request.body
         if len(body) > MAX_BODY:
             raise TooLarge
         said = self.request.META
+        try:
+            till = self._verified(said, body)
+        except tills.NotSigned:
+            if not UnsignedRate().allows(client_ip(self.request)):
+                raise exceptions.Throttled(UnsignedRate.seconds) from None
+            raise
+        if not TillRate().allows(str(till.pk)):
+            raise exceptions.Throttled(TillRate.seconds)
+        return till
+
+    def _verified(self, said: Mapping[str, Any], body: bytes) -> Till:
         return tills.verify(
             key=said.get("HTTP_X_TILL_KEY", ""),
             timestamp=said.get("HTTP_X_TILL_TIMESTAMP", ""),

@@ -139,6 +139,8 @@ class PayAccountForm(SecretForm):
         cleaned = super().clean()
         mode = cleaned.get("mode", self.instance.mode)
         sub = cleaned.get("sub_mch_id", self.instance.sub_mch_id)
+        if mode == PayAccount.Mode.DIRECT and cleaned.get("sub_appid"):
+            self.add_error("sub_appid", _("A merchant's own account has no sub-merchant."))
         if (mode == PayAccount.Mode.PROVIDER) != bool(sub):
             self.add_error(
                 "mode",

@@ -816,6 +816,34 @@ class TestComparison:
         compare(batch)
         assert not CardDifference.objects.exists()
 
+    def test_a_refusal_that_is_about_us_says_nothing_of_a_card(
+        self, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        batch = publish(account)
+        given(weixin, batch, customer)
+        weixin.faults("coupon_query", "result_fail", err_code="NO_AUTH")
+
+        compare(batch)
+
+        assert not CardDifference.objects.exists()
+        batch.refresh_from_db()
+        assert batch.compare_error.startswith("NO_AUTH")
+
+    def test_of_who_erased_their_account_no_openid_stays(
+        self, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        batch = publish(account, per_customer=5)
+        given(weixin, batch, customer)
+        ask(customer, f"coupon-templates/{batch.template_id}")
+        openid = openid_of(customer)
+
+        assert signed_in(customer)("DELETE", "me").status == 204
+
+        kept = str([list(model.objects.values()) for model in (Card, CardAsk, Identity)])
+        assert openid not in kept
+        report_cards()
+        assert theirs(weixin, batch) == ["DEACTIVATED"]
+
     def test_it_comes_again_the_next_night_and_goes_on_where_it_was(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer,
         monkeypatch: pytest.MonkeyPatch,
@@ -925,6 +953,24 @@ class TestAtTheDesk:
         publish_batches()
         batch.refresh_from_db()
         assert batch.state == "stopped"
+
+    def test_what_is_at_wechat_keeps_its_terms_and_is_stopped_when_unpublished(
+        self, weixin: SandboxProcess
+    ) -> None:
+        ours = desk.open_shop("Ours")
+        account = pay_account(weixin, ours.merchant, ours.one(MiniProgram))
+        offer = template(ours.merchant, way="wechat")
+        self.add(ours, offer, account)
+        publish_batches()
+        page = desk.address(CouponTemplate, "change", offer.pk)
+        form = desk.filled(ours.owner.get(page))
+        assert not {"terms", "per_day", "per_store", "way"} & set(form)
+
+        form.pop("is_published")
+        assert ours.owner.post(page, form).status_code == 302
+        publish_batches()
+
+        assert WeChatBatch.objects.get(template=offer).state == "stopped"
 
     def test_what_can_not_be_published_is_named_at_its_field(self, weixin: SandboxProcess) -> None:
         ours = desk.open_shop("Ours")

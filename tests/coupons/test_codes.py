@@ -144,6 +144,14 @@ def test_the_same_tap_at_the_same_moment_uses_one(merchant: Merchant) -> None:
     assert (codes.used(one), Coupon.objects.count()) == (1, 1)
 
 
+def test_a_double_tap_on_a_single_use_code_is_answered_alike(merchant: Merchant) -> None:
+    one = batch(template(merchant, way="code"))
+    customer = shopper(merchant)
+
+    assert at_once([partial(codes.redeem, customer, text_of(one))] * 6, hands=6) == {"done": 6}
+    assert Coupon.objects.count() == 1
+
+
 def test_the_database_itself_refuses_one_use_too_many(merchant: Merchant) -> None:
     batch(template(merchant, way="code"))
 

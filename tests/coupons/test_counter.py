@@ -243,6 +243,23 @@ class TestWhatItIsWorth:
         assert redeem(cashier, one, store, bill_fen=bill).body["code"] == "worth_nothing"
         assert status(one) == "claimed"
 
+    @pytest.mark.parametrize("what", ["used", "over"])
+    def test_what_no_counter_takes_now_is_said_before_the_bill(
+        self, what: str, customer: Customer, cashier: Api, store: Store
+    ) -> None:
+        one = coupon(customer)
+        code = shown(one)
+        if what == "used":
+            redeem(cashier, code, store)
+        else:
+            Coupon.objects.update(valid_until=timezone.now())
+
+        answer = cashier(
+            "POST", "staff/redemptions/look", {"code": code, "store": store.pk, "bill_fen": None}
+        )
+
+        assert (answer.status, answer.body["code"]) == (409, "coupon_unavailable")
+
 
 class TestRedeeming:
     def test_it_is_used_with_its_history_and_what_it_saved(
@@ -278,6 +295,28 @@ class TestRedeeming:
         assert first.body == again.body == for_ever.body
         assert Redemption.objects.count() == 1
         assert status(one) == "claimed"
+
+    def test_a_code_typed_with_spaces_is_the_same_request(
+        self, customer: Customer, cashier: Api, store: Store
+    ) -> None:
+        code = shown(coupon(customer))
+
+        first = redeem(cashier, code, store, "request-1")
+        again = redeem(cashier, f" {code[:4]} {code[4:]}", store, "request-1")
+
+        assert (first.status, again.status) == (201, 200)
+
+    def test_whoever_redeems_may_have_a_long_name(
+        self, merchant: Merchant, customer: Customer, store: Store
+    ) -> None:
+        code, _ends = counter.code_of(coupon(customer), timezone.now())
+        by = "staff " + "长" * 74
+
+        made, new = counter.redeem(
+            counter.Asked(merchant.pk, store, code, Fen(5000), "r" * 64, by=by)
+        )
+
+        assert (made.by, new) == (by, True)
 
     def test_a_request_id_for_something_else_is_refused(
         self, customer: Customer, cashier: Api, store: Store

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -314,6 +314,18 @@ class TestLists:
         coupon = Coupon.objects.get()
         assert (coupon.way, coupon.events.get().reference) == ("grant", f"grant:{made.pk}")
         assert grants.waiting(made) == 0
+
+    def test_who_verifies_while_the_list_is_written_is_not_missed(self, merchant: Merchant) -> None:
+        offer = template(merchant)
+        made = grant(offer, audience="list")
+        with transaction.atomic():
+            grants.write_list(made, ["13900000009"], [])
+            # Verified and greeted elsewhere before this is committed.
+            (newcomer,) = crowd(merchant, 1, phone="13900000009")
+
+        greet_customers()
+
+        assert owners(offer) == [newcomer.pk]
 
     @pytest.mark.parametrize("why", ["late", "stopped"])
     def test_what_waited_too_long_or_was_stopped_does_not_land(

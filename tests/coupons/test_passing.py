@@ -80,6 +80,18 @@ def test_only_a_hash_of_the_token_is_kept(giver: Customer) -> None:
     assert token not in str(list(CouponPass.objects.values()))
 
 
+def test_the_token_stays_out_of_the_log(
+    giver: Customer, friend: Customer, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = shared(giver, coupon(giver))
+    caplog.set_level("INFO")
+
+    signed_in(friend)("GET", f"coupon-passes/{token}")
+
+    assert "coupon-passes/***" in caplog.text
+    assert token not in caplog.text
+
+
 def test_a_newer_link_ends_the_one_before(giver: Customer, friend: Customer) -> None:
     one = coupon(giver)
     before, now = shared(giver, one), shared(giver, one)

@@ -245,6 +245,15 @@ def test_a_till_counts_its_own_requests(merchant: Merchant, customer: Customer) 
     assert answers == [201, 201]
 
 
+def test_who_guesses_signatures_locks_out_nobody_else(customer: Customer, till: Machine) -> None:
+    answers = [
+        till(PATH, asked(coupon(customer)), key=f"till_{n:016}").status_code for n in range(70)
+    ]
+
+    assert answers == [401] * 60 + [429] * 10
+    assert till(PATH, asked(coupon(customer))).status_code == 201
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: (
@@ -278,6 +287,41 @@ def test_whatever_is_sent_is_answered_and_redeems_nothing(
     assert answer.status_code in {400, 401, 404, 409, 422, 429}
     assert answer.json()["code"]
     assert not Redemption.objects.exists()
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    seconds=st.integers(-900, 900),
+    nonce=st.sampled_from(["nonce-aaaa", "nonce-bbbb", "nonce-cccc"]),
+    flipped=st.none() | st.sampled_from(["body", "signature", "nonce", "timestamp"]),
+)
+def test_a_coupon_is_redeemed_exactly_when_all_of_a_request_is_right(
+    customer: Customer, till: Machine, seconds: int, nonce: str, flipped: str | None
+) -> None:
+    one = coupon(customer)
+    replayed = TillNonce.objects.filter(nonce=nonce).exists()
+    body = json.dumps(asked(one, f"request-{one.pk}")).encode()
+    timestamp = str(int(time.time()) + seconds)
+    headers = till.signed("POST", PATH, body, timestamp=timestamp, nonce=nonce)
+    if flipped == "body":
+        body = body.replace(b"5000", b"5001")
+    elif flipped:
+        name = f"X-Till-{flipped.title()}"
+        last = headers[name][-1]
+        headers[name] = headers[name][:-1] + ("1" if last != "1" else "2")
+
+    answer = send(PATH, body, headers)
+
+    # At the very edge the second may have passed.
+    right = flipped is None and not replayed and abs(seconds) < 299
+    wrong = flipped is not None or replayed or abs(seconds) > 301
+    if right or wrong:
+        assert (answer.status_code == 201) is right, answer.content
+        assert status(one) == ("used" if right else "claimed")
 
 
 def test_the_desk_shows_a_secret_once(transactional_db: None) -> None:
