@@ -33,6 +33,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "unverified-notifications": {"task": "payments.tasks.delete_unverified", "schedule": 3600},
     "receipts": {"task": "orders.tasks.receive_overdue", "schedule": 60},
     "old-receivers": {"task": "orders.tasks.scrub_receivers", "schedule": 3600},
+    "voucher-figures": {"task": "orders.tasks.count_vouchers", "schedule": 600},
     "rewards": {"task": "orders.tasks.reward_paid", "schedule": 15},
     "codes": {"task": "coupons.tasks.make_codes", "schedule": 15},
     "grants": {"task": "coupons.tasks.run_grants", "schedule": 15},

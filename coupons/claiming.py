@@ -118,7 +118,7 @@ WITH mine AS (
     RETURNING *
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
-    SELECT merchant_id, id, 'claimed', %(reference)s, %(by)s, claimed_at FROM claimed
+    SELECT merchant_id, id, 'claimed', %(reference)s, %(by)s, %(now)s FROM claimed
 )
 SELECT {claimed} FROM claimed
 """.replace("VALIDITY", VALIDITY)
@@ -209,6 +209,7 @@ def give(giving: Giving) -> tuple[Coupon, bool]:
         "ways": [str(way.value) for way in giving.ways or (giving.way,)],
         "way": giving.way.value,
         "at": at,
+        "now": timezone.now(),
         "day": timezone.localdate(at),
         "midnight": midnight(at),
         "store": giving.store,

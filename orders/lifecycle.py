@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
@@ -125,7 +126,8 @@ def pay(purchase_id: int, trade: Trade, *, at: dt.datetime) -> None:
     purchase = Purchase.objects.get(pk=purchase_id)
     ids = list(purchase.orders.values_list("pk", flat=True))
     advance(ids, Event.PAY, at=at, by="payment")
-    wallet.use(purchase.merchant_id, purchase.number, at=at)
+    # Written down now, whenever WeChat took the money: a day that was counted stays as it was.
+    wallet.use(purchase.merchant_id, purchase.number, at=timezone.now())
     stock.sell(purchase.merchant_id, _stocks(ids), reference=purchase.number)
     _count_sold(ids)
     _remember(purchase)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Final
 
 from celery import shared_task
@@ -10,12 +11,13 @@ from django.utils import timezone
 
 from backend import metrics
 from backend.celery import each, wake
-from orders import lifecycle, receivers
+from orders import figures, lifecycle, receivers
 from orders.models import Order, OrderStatus, Purchase
 
 log = logging.getLogger(__name__)
 
 _BATCH: Final = 500
+_SECONDS: Final = 40.0
 
 
 @shared_task
@@ -26,6 +28,19 @@ def reward_paid() -> None:
     metrics.sweep("reward_paid", each(rows, lifecycle.reward, "reward"))
     if len(rows) == _BATCH:
         wake(reward_paid)
+
+
+@shared_task
+def count_vouchers() -> None:
+    """Count what vouchers brought: today so far, and days that were not counted to their end."""
+    until, counted, at = time.monotonic() + _SECONDS, 0, timezone.now()
+    for day in figures.due(at):
+        if time.monotonic() > until:
+            wake(count_vouchers)
+            break
+        figures.count(day, at)
+        counted += 1
+    metrics.sweep("count_vouchers", counted)
 
 
 @shared_task

@@ -14,6 +14,7 @@ from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display
 from coupons import batches, offers, promotions
+from coupons.admin import figures
 from coupons.models import CouponTemplate, Way
 from coupons.promotions import PROMOTIONS
 
@@ -115,7 +116,7 @@ class CouponTemplateAdmin(MerchantAdmin):
     list_filter = ("kind", "is_published")
     search_fields = ("name",)
     ordering = ("-id",)
-    readonly_fields = ("text", "given")
+    readonly_fields = ("text", "given", "figures")
     fields = (
         ("name", "kind"),
         ("terms", "text"),
@@ -183,6 +184,13 @@ class CouponTemplateAdmin(MerchantAdmin):
         if template.ends_at <= now:
             return "over", _("over")
         return "live", _("claimable")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return (*self.fields, "figures") if obj else self.fields
+
+    @display(description=_("what it brought"))
+    def figures(self, template: CouponTemplate) -> Any:
+        return figures.page(template)
 
     @display(description=_("given"))
     def progress(self, template: CouponTemplate) -> str:

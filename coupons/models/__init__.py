@@ -4,6 +4,7 @@ from coupons.models.cards import Card, CardAsk, CardDifference, CardReport, WeCh
 from coupons.models.codes import Code, CodeBatch
 from coupons.models.counter import Redemption, Till, TillNonce
 from coupons.models.coupons import Coupon, CouponEvent, CouponStatus, CouponUse
+from coupons.models.figures import CouponFigure, CouponFigureDay
 from coupons.models.grants import Grant, GrantTarget
 from coupons.models.offers import (
     CouponLot,
@@ -15,26 +16,8 @@ from coupons.models.offers import (
 from coupons.models.passes import CouponPass
 
 __all__ = [
-    "Card",
-    "CardAsk",
-    "CardDifference",
-    "CardReport",
-    "Code",
-    "CodeBatch",
-    "Coupon",
-    "CouponEvent",
-    "CouponLot",
-    "CouponPass",
-    "CouponStatus",
-    "CouponStoreCount",
-    "CouponTemplate",
-    "CouponUse",
-    "Grant",
-    "GrantTarget",
-    "Redemption",
-    "Till",
-    "TillNonce",
-    "Way",
-    "WeChatBatch",
-    "promotion_kinds",
+    "Card", "CardAsk", "CardDifference", "CardReport", "Code", "CodeBatch", "Coupon", "CouponEvent",
+    "CouponFigure", "CouponFigureDay", "CouponLot", "CouponPass", "CouponStatus",
+    "CouponStoreCount", "CouponTemplate", "CouponUse", "Grant", "GrantTarget", "Redemption", "Till",
+    "TillNonce", "Way", "WeChatBatch", "promotion_kinds",
 ]  # fmt: skip
