@@ -45,7 +45,8 @@ PAGE_SIZE = 20
 def _plain(value: Any) -> Any:
     """What orjson doesn't know: lazy texts, coordinates, and times in the shop's own zone."""
     if isinstance(value, dt.datetime):
-        return timezone.localtime(value).isoformat(timespec="seconds")
+        zone = timezone.get_default_timezone()
+        return value.astimezone(zone).isoformat(timespec="seconds")
     if isinstance(value, Promise):
         return str(value)
     if isinstance(value, Decimal):

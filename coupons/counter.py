@@ -8,13 +8,14 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backend import rows
 from backend.errors import DomainError, KeyReused, NotFound
 from backend.money import Fen
 from backend.numbers import new_number
@@ -22,7 +23,7 @@ from coupons import promotions, wallet
 from coupons.models import Coupon, Redemption, Till
 from coupons.promotions import Basket, BasketLine, Voucher
 from shop.catalogue import categories_of
-from shop.models import Sku, Staff, Stock, Store
+from shop.models import Customer, Sku, Staff, Stock, Store
 
 _PERIOD: Final = 60
 # So long after the minute a code is still taken: it was on the screen when it was scanned.
@@ -71,9 +72,20 @@ def code_of(coupon: Coupon, at: dt.datetime) -> tuple[str, dt.datetime]:
     Raises: CouponUnavailable, NotAtCounter.
     """
     check(coupon, at)
+    return digits_of(coupon.pk, at)
+
+
+def digits_of(coupon: int, at: dt.datetime) -> tuple[str, dt.datetime]:
+    """The digits of a moment, and until when; whether the coupon is good is not asked."""
     minute = int(at.timestamp()) // _PERIOD
     ends = dt.datetime.fromtimestamp((minute + 1) * _PERIOD, dt.UTC)
-    return f"{coupon.pk}{_seal(coupon.pk, minute)}", ends
+    return f"{coupon}{_seal(coupon, minute)}", ends
+
+
+_COUPON_SQL: Final = """
+SELECT {c}, {u} FROM coupons_coupon c JOIN shop_customer u ON u.id = c.customer_id
+WHERE c.id = %s AND c.merchant_id = %s
+"""
 
 
 def coupon_of(merchant: int, code: str, at: dt.datetime) -> Coupon:
@@ -89,10 +101,10 @@ def coupon_of(merchant: int, code: str, at: dt.datetime) -> Coupon:
     minutes = {now // _PERIOD, (now - _GRACE) // _PERIOD}
     if not any(hmac.compare_digest(_seal(pk, minute), seal) for minute in minutes):
         raise CounterCodeUnknown
-    coupon = Coupon.objects.select_related("customer").filter(pk=pk, merchant_id=merchant).first()
-    if coupon is None:
-        raise CounterCodeUnknown
-    return coupon
+    for coupon, customer in rows.read(_COUPON_SQL, [pk, merchant], c=Coupon, u=Customer):
+        coupon.customer = customer
+        return cast("Coupon", coupon)
+    raise CounterCodeUnknown
 
 
 def _for_counter(coupon: Coupon) -> bool:
@@ -204,17 +216,14 @@ def redeem(asked: Asked) -> tuple[Redemption, bool]:
     Raises: CounterCodeUnknown, CouponUnavailable, NotAtCounter, BillNeeded, WorthNothing,
     KeyReused.
     """
-    first = _first(asked)
-    if first is not None:
-        return first, False
     at = timezone.now()
     try:
         coupon = coupon_of(asked.merchant, asked.code, at)
         saved = worth(coupon, asked.store, asked.bill, at)
         with transaction.atomic():
             return _redeem(asked, coupon, saved, at), True
-    except (IntegrityError, wallet.CouponUnavailable):
-        # The same request at the same moment was first, perhaps.
+    except (IntegrityError, DomainError):
+        # The same request was first, long ago or at this moment; its key is there once.
         first = _first(asked)
         if first is None:
             raise
@@ -222,12 +231,13 @@ def redeem(asked: Asked) -> tuple[Redemption, bool]:
 
 
 def _redeem(asked: Asked, coupon: Coupon, saved: Fen, at: dt.datetime) -> Redemption:
-    made = Redemption.objects.create(
+    made = Redemption(
         merchant_id=asked.merchant, number=new_number(), coupon=coupon, store=asked.store,
         staff=asked.staff, till=asked.till, saved_fen=saved,
         bill_fen=asked.bill if needs_bill(coupon) else None,
         request_key=asked.key, request_hash=asked.hash, by=asked.by, at=at,
     )  # fmt: skip
+    rows.insert(made)
     wallet.redeem(
         merchant=asked.merchant, customer=coupon.customer_id, coupon=coupon.pk, saved=saved,
         reference=made.number, by=asked.by, at=at,

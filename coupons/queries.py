@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import Any, Final
 
+import orjson
+from django.db import connection
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
@@ -29,7 +31,9 @@ _TABS: Final[dict[str, str]] = {
 TABS: Final = tuple(_TABS)
 
 _WALLET_SQL: Final = """
-SELECT c.* FROM coupons_coupon c
+SELECT c.id, c.template_id, c.name, c.kind, c.terms, c.status, c.code, c.valid_from, c.valid_until,
+    c.claimed_at
+FROM coupons_coupon c
 WHERE c.merchant_id = %(merchant)s AND c.customer_id = %(customer)s
   AND (%(before)s::bigint IS NULL OR c.id < %(before)s) AND ({where})
 ORDER BY c.id DESC LIMIT %(limit)s
@@ -117,8 +121,12 @@ def wallet_page(
         "before": decode_cursor(cursor, int)[0] if cursor else None,
         "limit": PAGE_SIZE + 1,
     }
-    coupons = Coupon.objects.raw(_WALLET_SQL.format(where=_TABS[tab]), parameters)
-    return [shape_of(coupon, at) for coupon in coupons]
+    with connection.cursor() as db:
+        db.execute(_WALLET_SQL.format(where=_TABS[tab]), parameters)
+        return [
+            _shape(pk, template, name, kind, orjson.loads(terms), *rest, at=at)
+            for pk, template, name, kind, terms, *rest in db.fetchall()
+        ]
 
 
 def usable_count(customer: Customer, at: dt.datetime) -> int:
@@ -146,19 +154,39 @@ def one(customer: Customer, pk: int) -> Coupon:
 
 def shape_of(coupon: Coupon, at: dt.datetime) -> dict[str, Any]:
     """A coupon as a shopper sees it."""
-    ran_out = coupon.status == CouponStatus.CLAIMED and coupon.valid_until <= at
-    status = CouponStatus.EXPIRED if ran_out else CouponStatus(coupon.status)
+    return _shape(
+        coupon.pk, coupon.template_id, coupon.name, coupon.kind, coupon.terms, coupon.status,
+        coupon.code, coupon.valid_from, coupon.valid_until, coupon.claimed_at, at=at,
+    )  # fmt: skip
+
+
+def _shape(
+    pk: int,
+    template: int,
+    name: str,
+    kind: str,
+    terms: Any,
+    written: str,
+    code: str,
+    valid_from: dt.datetime,
+    valid_until: dt.datetime,
+    claimed_at: dt.datetime,
+    *,
+    at: dt.datetime,
+) -> dict[str, Any]:
+    ran_out = written == CouponStatus.CLAIMED and valid_until <= at
+    status = CouponStatus.EXPIRED if ran_out else CouponStatus(written)
     return {
-        "id": coupon.pk,
-        "template": coupon.template_id,
-        "name": coupon.name,
-        "kind": coupon.kind,
-        "text": promotions.text(coupon.kind, coupon.terms),
-        "terms": coupon.terms,
+        "id": pk,
+        "template": template,
+        "name": name,
+        "kind": kind,
+        "text": promotions.text(kind, terms),
+        "terms": terms,
         "status": status.value,
         "status_text": status.label,
-        "code": coupon.code,
-        "valid_from": coupon.valid_from,
-        "valid_until": coupon.valid_until,
-        "claimed_at": coupon.claimed_at,
+        "code": code,
+        "valid_from": valid_from,
+        "valid_until": valid_until,
+        "claimed_at": claimed_at,
     }

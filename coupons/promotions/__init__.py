@@ -3,11 +3,14 @@
 A kind sees the goods it is for; which those are, where, when and for whom is asked here for all.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+import orjson
 from django.core.exceptions import ValidationError
+from django.utils.translation import get_language
 from django.utils.translation import gettext as translate
 from django.utils.translation import gettext_lazy as _
 
@@ -64,7 +67,13 @@ def discount(voucher: Voucher, basket: Basket) -> Discount:
 
 def text(kind: str, terms: Mapping[str, Any]) -> str:
     """The terms in the reader's words, made from nothing but the terms."""
-    promotion = PROMOTIONS[kind]
+    return _text(kind, orjson.dumps(terms), get_language() or "")
+
+
+# A wallet and a claim centre say the same few over and over.
+@functools.lru_cache(maxsize=4096)
+def _text(kind: str, written: bytes, _language: str) -> str:
+    promotion, terms = PROMOTIONS[kind], orjson.loads(written)
     common = scope.texts(terms, threshold="threshold_fen" not in promotion.terms)
     return translate("; ").join([promotion.text(terms), *common])
 

@@ -11,12 +11,13 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path as Folder
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from backend import embedded
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tests.bench.shop_of import Bench, Size
 
 ROUNDS: Final = 3
+VISITS: Final = 40.0  # a second, while a grant runs
 
 
 @dataclass
@@ -67,6 +69,7 @@ class Servers:
 
     folder: Folder
     workers: int
+    till_secret: str
     ports: dict[bool, int] = field(default_factory=dict)
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
@@ -88,6 +91,7 @@ class Servers:
                 "DATABASE_URL": settings.DATABASE_URL,
                 "REDIS_URL": settings.REDIS_URL,
                 "BENCH_API_KEY": API_KEY,
+                "BENCH_TILL_SECRET": self.till_secret,
                 "BENCH_MEDIA": settings.PUBLIC_BASE_URL + settings.MEDIA_URL,
                 "LOG_FORMAT": "json",
             }
@@ -233,6 +237,82 @@ def rush(bench: Bench, size: Size, servers: Servers) -> str:
     )
 
 
+def grant(bench: Bench, size: Size, servers: Servers, count: int) -> str:
+    """A grant to so many customers by a worker, while people look at the product list."""
+    from coupons import offers
+    from coupons.models import CouponTemplate, Grant
+    from tests.bench.load import Measured, visit
+    from tests.bench.paths import Requests
+    from tests.bench.shop_of import crowd
+
+    crowd(bench, count)
+    offer = CouponTemplate.objects.get(pk=bench.template)
+    offer.pk, offer.total, offer.per_customer = None, count, 1
+    offer.save()
+    offers.deal(offer)
+    made = Grant.objects.create(
+        merchant_id=bench.merchant, template=offer, name="bench", audience="segment", key="bench",
+        segment={"tags": ["crowd"]},
+    )  # fmt: skip
+    requests = Requests(bench, size, bare=False).product_list()
+    idle = visit(servers.ports[False], requests, rate=VISITS, seconds=10)
+    command = [sys.executable, "-m", "tests.bench.worker", str(made.pk)]
+    started = time.monotonic()
+    worker = subprocess.Popen(command)  # noqa: S603
+    busy = Measured()
+    while worker.poll() is None:
+        busy.add(visit(servers.ports[False], requests, rate=VISITS, seconds=2))
+    took = time.monotonic() - started
+    made.refresh_from_db()
+    if (worker.returncode, made.state, made.given) != (0, Grant.State.DONE, count):
+        raise SystemExit(f"the grant ended {made.state} with {made.given} given")
+    before, then = idle.percentile(0.95), busy.percentile(0.95)
+    return (
+        f"A grant to {count:,} customers: {took:.0f} s (to stay under 300), {count / took:,.0f} a"
+        f" second; the product list at {VISITS:.0f} visits a second, p95: {before:.1f} ms idle,"
+        f" {then:.1f} ms meanwhile, {then / before:.1f} × (to stay under 2)."
+    )
+
+
+def counters(bench: Bench) -> str:
+    """The database alone: one row, lots, and coupons made beforehand, claimed by 1 and 64."""
+    from tests.bench.counting import WAYS, measured
+
+    lines = ["| counting, claims a second | 1 at a time | 64 at once |", "|---|---|---|"]
+    for way in WAYS:
+        one, many = (measured(bench, way, hands, 4.0) for hands in (1, 64))
+        lines.append(f"| {way} | {one:,.0f} | {many:,.0f} |")
+    return "\n".join(lines)
+
+
+def plans(bench: Bench) -> str:
+    """How the wallet and the expiry sweep find their rows."""
+    from django.db import connection, transaction
+    from django.utils import timezone
+
+    from coupons import queries, wallet
+
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "wallet": (queries._WALLET_SQL.format(where=queries._TABS["usable"]), {
+            "merchant": bench.merchant, "customer": bench.first_customer, "before": None,
+            "at": timezone.now(), "limit": 21,
+        }),
+        "expiry": (wallet._EXPIRE_SQL.format(told=""), {
+            "at": timezone.now(), "limit": 1000, "reference": "", "by": "", "event": "expired",
+            "source": "claimed", "target": "expired",
+        }),
+    }  # fmt: skip
+    said = []
+    for name, (sql, values) in asked.items():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {sql}", values)
+            lines = [line for (line,) in cursor.fetchall()]
+            transaction.set_rollback(True)
+        kept = [line for line in lines if "Index" in line or "Seq Scan" in line or "Time" in line]
+        said.append(f"{name}:\n" + "\n".join(kept))
+    return "\n\n".join(said)
+
+
 def bench(options: argparse.Namespace) -> None:
     import django
 
@@ -247,7 +327,7 @@ def bench(options: argparse.Namespace) -> None:
         int(100_000 * options.scale), int(1_000_000 * options.scale), int(5_000_000 * options.scale)
     )
     shop, before = open_shop(whole.customers), Size(0, 0, 0)
-    servers = Servers(Folder(os.environ["DATA_DIR"]), options.workers)
+    servers = Servers(Folder(os.environ["DATA_DIR"]), options.workers, shop.till_secret)
     tables: dict[str, dict[str, Line]] = {}
     try:
         for size in (whole.tenth(), whole):
@@ -266,6 +346,12 @@ def bench(options: argparse.Namespace) -> None:
                 say(str(lines[path.requests]))
         if not options.only:
             say("\n" + rush(shop, whole, servers))
+        if options.only in ("", "plans"):
+            say("\n" + plans(shop))
+        if options.only in ("", "counters"):
+            say("\n" + counters(shop))
+        if options.only in ("", "grant"):
+            say("\n" + grant(shop, whole, servers, int(1_500_000 * options.scale)))
     finally:
         servers.stop()
     small, large = tables.values()

@@ -42,6 +42,7 @@ _kept = threading.local()
 _redis = redis.Redis.from_url(os.environ["REDIS_URL"])
 _API_KEY: Final = os.environ["BENCH_API_KEY"]
 _PICTURES: Final = os.environ["BENCH_MEDIA"]
+_TILL_SECRET: Final = os.environ["BENCH_TILL_SECRET"].encode()
 
 
 def db() -> psycopg.Connection[Any]:
@@ -202,16 +203,20 @@ WITH mine AS (
 ), lot AS (
     SELECT l.id AS lot, t.*, mine.n
     FROM coupons_coupontemplate t JOIN coupons_couponlot l ON l.template_id = t.id, mine
-    WHERE t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
+    WHERE l.id = (
+        SELECT x.id FROM coupons_couponlot x
+        WHERE x.merchant_id = %(merchant)s AND x.template_id = %(template)s AND x.given < x.share
+        ORDER BY (x.number + %(customer)s) %% 16 LIMIT 1)
+      AND t.id = %(template)s AND t.merchant_id = %(merchant)s AND t.is_published
       AND t.way = 'claim' AND t.starts_at <= now() AND t.ends_at > now()
       AND l.given < l.share AND mine.n < t.per_customer AND t.per_store IS NULL
       AND (t.per_customer_per_day IS NULL OR mine.today < t.per_customer_per_day)
-      AND (t.per_day IS NULL OR l.day IS DISTINCT FROM current_date
+      AND (t.per_day IS NULL OR l.day IS NULL OR l.day < current_date
            OR l.given_that_day < t.per_day)
-    ORDER BY (l.number + %(customer)s) %% 16 LIMIT 1 FOR NO KEY UPDATE OF l
+    FOR NO KEY UPDATE OF l
 ), counted AS (
-    UPDATE coupons_couponlot l SET given = l.given + 1, day = current_date,
-        given_that_day = CASE WHEN l.day = current_date THEN l.given_that_day ELSE 0 END + 1
+    UPDATE coupons_couponlot l SET given = l.given + 1, day = greatest(l.day, current_date),
+        given_that_day = CASE WHEN l.day >= current_date THEN l.given_that_day ELSE 0 END + 1
     FROM lot WHERE l.id = lot.lot
     RETURNING lot.id, lot.name, lot.kind, lot.terms, lot.valid_days, lot.valid_delay_days, lot.n
 ), claimed AS (
@@ -474,7 +479,91 @@ def notify(request: HttpRequest, slug: str) -> HttpResponse:
     return _sent(b"<xml><return_code><![CDATA[SUCCESS]]></return_code></xml>", "text/xml", 200)
 
 
+_PAGE_SQL: Final = """
+SELECT id, template_id, name, kind, terms, status, code, valid_from, valid_until, claimed_at
+FROM coupons_coupon
+WHERE merchant_id = %s AND customer_id = %s AND status = 'claimed' AND valid_until > now()
+ORDER BY id DESC LIMIT 21
+"""
+
+
+def wallet(request: HttpRequest) -> HttpResponse:
+    pk, merchant, *_rest = _customer(request)
+    names = (
+        "id", "template", "name", "kind", "terms", "status", "code", "valid_from", "valid_until",
+        "claimed_at",
+    )  # fmt: skip
+    rows = [dict(zip(names, row, strict=True)) for row in run(_PAGE_SQL, [merchant, pk])]
+    return answer({"results": rows[:20], "next": rows[19]["id"] if len(rows) > 20 else None})
+
+
+# One statement: the coupon is used by this redemption, with its use and its history.
+_REDEEM_SQL: Final = """
+WITH used AS (
+    UPDATE coupons_coupon SET status = 'used'
+    WHERE id = %(coupon)s AND merchant_id = %(merchant)s AND status = 'claimed'
+      AND valid_from <= now() AND valid_until > now()
+    RETURNING id, name, terms
+), made AS (
+    INSERT INTO coupons_redemption (merchant_id, number, coupon_id, store_id, till_id, bill_fen,
+        saved_fen, request_key, request_hash, by, at, undone_by)
+    SELECT %(merchant)s, %(number)s, id, %(store)s, %(till)s, %(bill)s, (terms->>'off_fen')::bigint,
+        %(request)s, %(hash)s, 'till', now(), '' FROM used
+    RETURNING coupon_id, saved_fen, at
+), noted AS (
+    INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
+    SELECT %(merchant)s, coupon_id, 'redeemed', %(number)s, 'till', now() FROM made
+), kept AS (
+    INSERT INTO coupons_couponuse (merchant_id, coupon_id, reference, saved_fen, state, at)
+    SELECT %(merchant)s, coupon_id, %(number)s, saved_fen, 'used', now() FROM made
+)
+SELECT used.name, made.saved_fen, made.at FROM used, made
+"""
+
+
+def till(request: HttpRequest) -> HttpResponse:
+    body, meta = request.body, request.META
+    ((pk, merchant, store),) = run(
+        "SELECT t.id, t.merchant_id, t.store_id FROM coupons_till t"
+        " JOIN shop_store s ON s.id = t.store_id WHERE t.key = %s AND t.is_active AND s.is_active",
+        [meta["HTTP_X_TILL_KEY"]],
+    )
+    stamp, nonce = meta["HTTP_X_TILL_TIMESTAMP"], meta["HTTP_X_TILL_NONCE"]
+    said = "\n".join(["POST", request.path, stamp, nonce, hashlib.sha256(body).hexdigest()])
+    ours = hmac.new(_TILL_SECRET, said.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(ours, meta["HTTP_X_TILL_SIGNATURE"]):
+        return HttpResponse(status=401)
+    run(
+        "INSERT INTO coupons_tillnonce (till_id, nonce, at) VALUES (%s, %s, now())"
+        " ON CONFLICT DO NOTHING",
+        [pk, nonce],
+    )
+    asked = orjson.loads(body)
+    request_key = f"till:{pk}:{asked['request_id']}"
+    run(
+        "SELECT id FROM coupons_redemption WHERE merchant_id = %s AND request_key = %s",
+        [merchant, request_key],
+    )
+    coupon = int(asked["code"][:-10])
+    number = f"{time.strftime('%y%m%d%H%M%S')}{secrets.randbelow(10**12):012d}"
+    ((name, saved, at),) = run(
+        _REDEEM_SQL,
+        {
+            "coupon": coupon, "merchant": merchant, "number": number, "store": store, "till": pk,
+            "bill": asked["bill_fen"], "request": request_key,
+            "hash": hashlib.sha256(body).hexdigest(),
+        },
+    )  # fmt: skip
+    shown = {
+        "number": number, "name": name, "store": store, "bill_fen": asked["bill_fen"],
+        "saved_fen": saved, "at": at,
+    }  # fmt: skip
+    return answer(shown, 201)
+
+
 urlpatterns = [
+    path("api/v1/coupons", wallet),
+    path("api/v1/till/redemptions", till),
     path("api/v1/products", products),
     path("api/v1/products/<int:pk>", product),
     path("api/v1/coupon-templates/<int:pk>/claim", claim),

@@ -94,6 +94,26 @@ def drive(port: int, requests: Iterator[bytes], *, callers: int, seconds: float)
     return measured
 
 
+def visit(port: int, requests: Iterator[bytes], *, rate: float, seconds: float) -> Measured:
+    """Send a request every so often, one at a time, as a shop has visitors all day."""
+    measured, caller = Measured(), _Caller(port)
+    started = time.perf_counter()
+    for number, request in enumerate(requests):
+        due = started + number / rate
+        if due - started > seconds:
+            break
+        time.sleep(max(0.0, due - time.perf_counter()))
+        caller.ask(request)
+        status = caller.heard()
+        while status is None:
+            status = caller.heard()
+        measured.statuses[status] += 1
+        measured.latencies.append(time.perf_counter() - caller.began)
+    measured.seconds = time.perf_counter() - started
+    caller.socket.close()
+    return measured
+
+
 def call(method: str, path: str, body: bytes = b"", **headers: str) -> bytes:
     """The bytes of one request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]

@@ -16,6 +16,7 @@ from django.utils import timezone
 from wechatpy.pay.utils import calculate_signature
 
 from backend.api import encode_cursor
+from coupons import counter, tills
 from shop.login import ACCESS_LIFE
 from tests.bench.load import call
 from tests.bench.shop_of import API_KEY, APPID, MCH_ID, Bench, Size
@@ -108,6 +109,31 @@ class Requests:
     def place_of_twenty(self) -> Iterator[bytes]:
         return self._places(20)
 
+    def wallet(self) -> Iterator[bytes]:
+        while True:
+            yield call("GET", "/api/v1/coupons", Authorization=self._shopper())
+
+    def till(self) -> Iterator[bytes]:
+        """Each coupon shows its digits of this minute; each request is signed anew."""
+        path, secret = "/api/v1/till/redemptions", self.bench.till_secret
+        first, last = self.bench.till_coupons(self.size)
+        # The count of statements takes the last ones.
+        for pk in itertools.count(first + int(self.bare), 2):
+            code, _ends = counter.digits_of(min(pk, last), timezone.now())
+            request = f"request-{secrets.token_hex(8)}"
+            body = orjson.dumps({"code": code, "bill_fen": 20000, "request_id": request})
+            stamp, nonce = str(int(timezone.now().timestamp())), secrets.token_hex(8)
+            yield call(
+                "POST",
+                path,
+                body,
+                X_Till_Key=self.chance.choice(self.bench.till_keys),
+                X_Till_Timestamp=stamp,
+                X_Till_Nonce=nonce,
+                X_Till_Signature=tills.signature(secret, "POST", path, stamp, nonce, body),
+                **JSON,
+            )
+
     def notification(self) -> Iterator[bytes]:
         path = f"/webhooks/wechat-pay/{self.bench.slug}/payment"
         while True:
@@ -142,6 +168,8 @@ PATHS: Final = (
     Path("claim one hot voucher, 64 at once", "claim", 64, 201, 0.6, None),
     Path("quote, 2 lines with a coupon", "quote", 16, 200, 0.5, 15),
     Path("place, 2 lines with a coupon", "place", 16, 201, 0.5, 25),
+    Path("wallet, 20 of a shopper's", "wallet", 16, 200, 0.5, 3),
+    Path("redemption at the till", "till", 16, 201, 0.5, None),
     Path("payment notification to answer", "notification", 16, 200, 0.6, None),
 )
 # Only their statements are counted: as many as for two lines.

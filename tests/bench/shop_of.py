@@ -14,14 +14,17 @@ from django.db import connection
 from django.utils import timezone
 
 from backend.money import Fen
-from coupons import offers
-from coupons.models import CouponTemplate
+from coupons import offers, tills
+from coupons.models import CouponTemplate, Till
 from shop.models import Category, Merchant, MiniProgram, PayAccount, Store
 
 APPID: Final = "wxbench0000000001"
 MCH_ID: Final = "1900000999"
 API_KEY: Final = "bench0123456789abcdef0123456789ab"
 TEMPLATES: Final = 50
+# More than one asks as much as a single till may.
+TILLS: Final = 200
+TILL_COUPONS: Final = 60_000
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,20 @@ class Bench:
     small_template: int
     first_customer: int
     customers: int
+    till_template: int
+    till_keys: tuple[str, ...]
+    till_secret: str
+
+    def till_coupons(self, size: Size) -> tuple[int, int]:
+        """The first and the last of the coupons written for the till at this size, unused yet."""
+        with connection.cursor() as db:
+            db.execute(
+                "SELECT min(id), max(id) FROM coupons_coupon"
+                " WHERE template_id = %s AND code LIKE %s AND status = 'claimed'",
+                [self.till_template, f"T{size.coupons}-%"],
+            )
+            first, last = db.fetchone()
+        return int(first), int(last)
 
 
 def open_shop(customers: int) -> Bench:
@@ -80,9 +97,9 @@ def open_shop(customers: int) -> Bench:
             valid_days=30,
             **window,
         )
-        for number, total in enumerate([50_000_000] * TEMPLATES + [50_000_000, 500])
+        for number, total in enumerate([50_000_000] * TEMPLATES + [50_000_000, 500, 50_000_000])
     ]
-    *_walleted, hot, small = CouponTemplate.objects.bulk_create(templates)
+    *_walleted, hot, small, at_till = CouponTemplate.objects.bulk_create(templates)
     for template in templates:
         offers.deal(template)
     with connection.cursor() as db:
@@ -91,7 +108,17 @@ def open_shop(customers: int) -> Bench:
             db.execute(sql, values)
         db.execute("SELECT min(id) FROM shop_customer")
         (customer,) = db.fetchone()
-    return Bench(merchant.pk, merchant.slug, hot.pk, small.pk, customer, customers)
+    store = Store.objects.get()
+    secret = ""
+    for number in range(TILLS):
+        till = Till(merchant=merchant, store=store, name=f"{number} 号机")
+        secret = secret or tills.equip(till)
+        till.key, till.secret = f"till_{number:016x}", secret
+        till.save()
+    return Bench(
+        merchant.pk, merchant.slug, hot.pk, small.pk, customer, customers, at_till.pk,
+        tuple(f"till_{number:016x}" for number in range(TILLS)), secret,
+    )  # fmt: skip
 
 
 def grow(bench: Bench, size: Size, *, before: Size) -> None:
@@ -109,14 +136,29 @@ def grow(bench: Bench, size: Size, *, before: Size) -> None:
         "last": size.orders,
         "first_coupon": before.coupons + 1,
         "last_coupon": size.coupons,
+        "till_template": bench.till_template,
+        "till_coupons": TILL_COUPONS,
     }
     with connection.cursor() as db:
         db.execute("SET session_replication_role = replica")
-        for sql in (*_CATALOGUE_SQL, *_ORDERS_SQL, _COUPONS_SQL, _GIVEN_SQL):
+        for sql in (*_CATALOGUE_SQL, *_ORDERS_SQL, _COUPONS_SQL, _TILL_SQL, _GIVEN_SQL):
             db.execute(sql, values)
         db.execute("SET session_replication_role = DEFAULT")
         db.execute("VACUUM ANALYZE")
         db.execute("CHECKPOINT")  # so that it isn't written while something is measured
+
+
+def crowd(bench: Bench, count: int) -> None:
+    """So many customers more, who have nothing yet."""
+    with connection.cursor() as db:
+        db.execute(
+            "INSERT INTO shop_customer (merchant_id, nickname, avatar, gender, token_version,"
+            " source, created_at, tags) SELECT %s, '', '', 0, 0, '{}', now(), ARRAY['crowd']"
+            " FROM generate_series(1, %s)",
+            [bench.merchant, count],
+        )
+        db.execute("VACUUM ANALYZE shop_customer")
+        db.execute("CHECKPOINT")
 
 
 _CUSTOMERS_SQL: Final = """
@@ -238,6 +280,17 @@ FROM generate_series(%(first_coupon)s::int, %(last_coupon)s::int) i
 JOIN coupons_coupontemplate t
     ON t.id = (SELECT min(id) FROM coupons_coupontemplate)
         + i / %(customers)s::int %% %(templates)s::int
+"""
+# In a row, so that bare and ours take turns.
+_TILL_SQL: Final = """
+INSERT INTO coupons_coupon (merchant_id, template_id, customer_id, ordinal, code, name, kind, terms,
+    status, valid_from, valid_until, claimed_at, source)
+SELECT t.merchant_id, t.id, %(customer)s::int + i %% %(customers)s::int,
+    1 + CASE WHEN %(first_coupon)s::int > 1 THEN 15000 ELSE 0 END + i / %(customers)s::int,
+    'T' || %(last_coupon)s::int || '-' || i, t.name, t.kind, t.terms, 'claimed',
+    now() - interval '1 day', now() + interval '20 days', now(), '{}'
+FROM generate_series(1, %(till_coupons)s::int) i
+JOIN coupons_coupontemplate t ON t.id = %(till_template)s
 """
 _GIVEN_SQL: Final = """
 UPDATE coupons_couponlot l SET given = (
