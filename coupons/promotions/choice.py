@@ -108,6 +108,9 @@ class _Search:
             self.rest_worth.insert(0, self.rest_worth[0] + self._worth(group[0]))
             spared = max(int(offer.discount.freight) for offer in group)
             self.rest_freight.insert(0, self.rest_freight[0] + spared)
+        # Where all of them together take no line's whole cost, nothing is ever cut off.
+        self.roomy = all(map(int.__le__, self.rest[0], self.lines))
+        self.rest_sum = [sum(rest) for rest in self.rest]
         self.found: tuple[Offer, ...] = ()
         self.most = 0
         self.steps = 0
@@ -120,14 +123,11 @@ class _Search:
 
     def run(self) -> tuple[Offer, ...]:
         for offer in self.alone:
-            self._keep((offer,))
+            worth = saved((offer,), self.lines, self.freight)
+            if worth > self.most:
+                self.found, self.most = (offer,), worth
         self._descend(0, (), [0] * len(self.lines), 0)
         return self.found
-
-    def _keep(self, chosen: tuple[Offer, ...]) -> None:
-        worth = saved(chosen, self.lines, self.freight)
-        if worth > self.most:
-            self.found, self.most = chosen, worth
 
     def _descend(
         self, depth: int, chosen: tuple[Offer, ...], off: Sequence[int], spared: int
@@ -136,21 +136,33 @@ class _Search:
         self.steps += 1
         if self.steps > MOST_STEPS:
             return
-        here = list(map(min, self.lines, off))
-        beyond = min(depth + MOST_TOGETHER - len(chosen), len(self.groups))
-        reach = self.least_freight + min(
-            sum(map(min, self.lines, map(int.__add__, here, self.rest[depth])))
-            + min(self.most_freight, spared + self.rest_freight[depth]),
-            # The groups are sorted by what they are worth: no others of as many are worth more.
-            sum(here) + min(self.most_freight, spared)
-            + self.rest_worth[depth] - self.rest_worth[beyond],
+        here = off if self.roomy else list(map(min, self.lines, off))
+        taken, beyond = sum(here), min(depth + MOST_TOGETHER - len(chosen), len(self.groups))
+        # The groups are sorted by what they are worth: no others of as many are worth more.
+        reach = (
+            self.least_freight + taken + min(self.most_freight, spared)
+            + self.rest_worth[depth] - self.rest_worth[beyond]
         )  # fmt: skip
-        if reach <= self.most or reach - self.freight(here) <= self.most:
+        if reach <= self.most:
             return
-        self._keep(chosen)
+        more = min(self.most_freight, spared + self.rest_freight[depth])
+        if self.roomy:
+            more += taken + self.rest_sum[depth]
+        else:
+            more += sum(map(min, self.lines, map(int.__add__, here, self.rest[depth])))
+        reach = min(reach, self.least_freight + more)
+        if reach <= self.most:
+            return
+        after = self.freight(here) if self.most_freight > self.least_freight else self.most_freight
+        if reach - after <= self.most:
+            return
+        # As `saved` has it: what comes off each line in all is bounded by its cost, in any order.
+        worth = taken + self.least_freight - after + min(after, spared)
+        if worth > self.most:
+            self.found, self.most = chosen, worth
         if depth == len(self.groups) or len(chosen) == MOST_TOGETHER:
             return
         for offer in self.groups[depth]:
-            more = list(map(int.__add__, off, self._off(offer)))
-            self._descend(depth + 1, (*chosen, offer), more, spared + offer.discount.freight)
+            lower = list(map(int.__add__, off, self._off(offer)))
+            self._descend(depth + 1, (*chosen, offer), lower, spared + offer.discount.freight)
         self._descend(depth + 1, chosen, off, spared)
