@@ -23,7 +23,7 @@ MOST_TOGETHER: Final = 5
 # A wallet made to be hard could take minutes. Past so many steps the best one found so far is
 # taken; 60 coupons in five groups over 50 lines take a few hundred, or all of them where freight
 # hangs on a fen.
-MOST_STEPS: Final = 4000
+MOST_STEPS: Final = 3000
 
 
 @dataclass(frozen=True)
