@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import DomainError
+from backend.wechat import vouchers
 from backend.wechat.errors import Refused, Retry
 from backend.wechat.vouchers import MOST_CODES, Vouchers, is_ready
 from coupons import offers, promotions
@@ -44,35 +45,34 @@ class NotReady(DomainError):
 
 # Terms of ours that contradict the card rather than narrow it.
 _UNSAYABLE: Final = ("tiers", "cap_fen", "blackouts")
-# Source: 创建商家券. Characters; from the first moment to the last; days; fen.
-_MOST_NAME: Final = 21
-_YEAR: Final = dt.timedelta(days=365)
-_MOST_WAIT_DAYS: Final = 30
-_MOST_FEN: Final = 10_000_000
 
 
-def expressed(template: CouponTemplate) -> dict[str, Any]:
-    """What WeChat is told of a template's kind, validity and limits.
+def expressed(template: CouponTemplate) -> None:
+    """Refuse what WeChat's card can't say of a template.
 
-    Source: 创建商家券, the fields of coupon_use_rule and stock_send_rule.
     Raises: NotExpressible, naming the term.
     """
     terms = template.terms
     for name in _UNSAYABLE:
         if name in terms:
             raise _no(name)
-    if len(template.name) > _MOST_NAME:
+    if len(template.name) > vouchers.MOST_NAME:
         raise _no("name")
     for name in ("per_store", "per_customer_per_day", "per_day"):
         if getattr(template, name) is not None:
             raise _no(name)
-    kind, worth = _worth(template)
-    return {
-        "stock_name": template.name,
-        "stock_type": kind,
-        "coupon_use_rule": {**worth, "coupon_available_time": _times(template)},
-        "stock_send_rule": {"max_coupons_per_user": template.per_customer},
-    }
+    for name in ("threshold_fen", "off_fen", "price_fen"):
+        if terms.get(name, 0) > vouchers.MOST_FEN:
+            raise _no(name)
+    if template.kind not in _KINDS:
+        raise _no("kind")
+    if template.valid_delay_days > vouchers.MOST_WAIT_DAYS:
+        raise _no("valid_delay_days")
+    if len(terms.get("hours", ())) > vouchers.MOST_SPANS:
+        raise _no("hours")
+    begins, ends = _usable(template)
+    if ends - begins > vouchers.LONGEST:
+        raise _no("valid_until" if template.valid_days is None else "valid_days")
 
 
 def _no(name: str) -> NotExpressible:
@@ -81,65 +81,23 @@ def _no(name: str) -> NotExpressible:
     )
 
 
-def _worth(template: CouponTemplate) -> tuple[str, dict[str, Any]]:
-    terms = template.terms
-    for name in ("threshold_fen", "off_fen", "price_fen"):
-        if terms.get(name, 0) > _MOST_FEN:
-            raise _no(name)
-    least = terms.get("threshold_fen") or 1
-    match template.kind:
-        case "spend_and_save" | "amount_off":
-            fixed = {"discount_amount": terms["off_fen"], "transaction_minimum": least}
-            return "NORMAL", {"fixed_normal_coupon": fixed}
-        case "percent_off":
-            cut = {"discount_percent": terms["pay_percent"], "transaction_minimum": least}
-            return "DISCOUNT", {"discount_coupon": cut}
-        case "exchange":
-            swap = {"exchange_price": terms.get("price_fen", 0), "transaction_minimum": least}
-            return "EXCHANGE", {"exchange_coupon": swap}
-    raise _no("kind")
+# A kind of ours, WeChat's for it, and the term that says how much.
+_KINDS: Final = {
+    "spend_and_save": (vouchers.Kind.AMOUNT_OFF, "off_fen"),
+    "amount_off": (vouchers.Kind.AMOUNT_OFF, "off_fen"),
+    "percent_off": (vouchers.Kind.PERCENT, "pay_percent"),
+    "exchange": (vouchers.Kind.EXCHANGE, "price_fen"),
+}
 
 
-def _times(template: CouponTemplate) -> dict[str, Any]:
-    times: dict[str, Any] = {}
-    if template.valid_days is not None:
-        begins = template.starts_at
-        days = template.valid_delay_days + template.valid_days
-        ends = template.ends_at + dt.timedelta(days=days)
-        times["available_day_after_receive"] = template.valid_days
-        if template.valid_delay_days > _MOST_WAIT_DAYS:
-            raise _no("valid_delay_days")
-        if template.valid_delay_days:
-            times["wait_days_after_receive"] = template.valid_delay_days
-    else:
+def _usable(template: CouponTemplate) -> tuple[dt.datetime, dt.datetime]:
+    """From when until when any coupon of a template can be used."""
+    if template.valid_days is None:
         assert template.valid_from is not None  # noqa: S101 (a constraint of the template's)
         assert template.valid_until is not None  # noqa: S101
-        begins, ends = template.valid_from, template.valid_until
-    if ends - begins > _YEAR:
-        raise _no("valid_until" if template.valid_days is None else "valid_days")
-    for name, moment in (("begin", begins), ("end", ends)):
-        text = timezone.localtime(moment).isoformat(timespec="seconds")
-        times[f"available_{name}_time"] = text
-    if "weekdays" in template.terms or "hours" in template.terms:
-        times["available_week"] = _week(template.terms)
-    return times
-
-
-def _week(terms: dict[str, Any]) -> dict[str, Any]:
-    """WeChat counts days from Sunday, and seconds in a day."""
-    days = sorted((day + 1) % 7 for day in terms.get("weekdays", range(7)))
-    hours = terms.get("hours", [])
-    if len(hours) > 2:
-        raise _no("hours")
-    spans = [
-        {"begin_time": _seconds(begins), "end_time": _seconds(ends) - 1} for begins, ends in hours
-    ]
-    return {"week_day": days} | ({"available_day_time": spans} if spans else {})
-
-
-def _seconds(text: str) -> int:
-    at = dt.time.fromisoformat(text)
-    return at.hour * 3600 + at.minute * 60
+        return template.valid_from, template.valid_until
+    days = template.valid_delay_days + template.valid_days
+    return template.starts_at, template.ends_at + dt.timedelta(days=days)
 
 
 def check(template: CouponTemplate, account: PayAccount, mode: str) -> None:
@@ -251,30 +209,38 @@ def _advance(batch: WeChatBatch) -> dict[str, Any]:
 
 
 def _create(client: Vouchers, batch: WeChatBatch) -> dict[str, Any]:
-    credentials, template = client.credentials, batch.template
+    template, may = batch.template, offers.allowance(batch.template)
     check(template, batch.account, batch.code_mode)
-    may = offers.allowance(template)
-    said = expressed(template)
+    terms, (kind, amount) = template.terms, _KINDS[template.kind]
+    begins, ends = _usable(template)
     with translation.override(settings.LANGUAGE_CODE):  # whoever asked, the card is read in China
-        words = promotions.text(template.kind, template.terms)
-    said["coupon_use_rule"] |= {
-        "use_method": "MINI_PROGRAMS",
-        "mini_programs_appid": credentials.payer_appid,
-        "mini_programs_path": batch.path,
-    }
-    said["stock_send_rule"]["max_coupons"] = may
-    said |= {
-        "belong_merchant": credentials.sub_mch_id or credentials.mch_id,
-        "goods_name": batch.goods_name,
-        "coupon_code_mode": batch.code_mode,
-        "display_pattern_info": {"description": words},
-        "notify_config": {"notify_appid": credentials.payer_appid},
-    }
+        words = promotions.text(template.kind, terms)
+    new = vouchers.NewBatch(
+        name=template.name,
+        goods_name=batch.goods_name,
+        description=words,
+        kind=kind,
+        amount=terms.get(amount, 0),
+        least_fen=terms.get("threshold_fen", 0),
+        begins=begins,
+        ends=ends,
+        days=template.valid_days,
+        wait_days=template.valid_delay_days,
+        weekdays=tuple(terms.get("weekdays", ())),
+        hours=tuple(
+            (dt.time.fromisoformat(opens), dt.time.fromisoformat(closes))
+            for opens, closes in terms.get("hours", ())
+        ),
+        total=may,
+        per_person=template.per_customer,
+        path=batch.path,
+        code_mode=batch.code_mode,
+    )
     client.set_callback(
         f"{settings.PUBLIC_BASE_URL}/webhooks/wechat-vouchers/{batch.merchant.slug}"
     )
     return {
-        "stock_id": client.create(said, batch.request_no),
+        "stock_id": client.create(new, batch.request_no),
         "told_total": may,
         "told_goods_name": batch.goods_name,
     }

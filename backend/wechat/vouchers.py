@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -26,7 +27,7 @@ from wechatpayv3.type import RequestType
 from wechatpayv3.utils import build_authorization
 from wechatpy.pay.utils import calculate_signature_hmac
 
-from backend.wechat import http
+from backend.wechat import http, wire
 from backend.wechat.credentials import PayCredentials
 from backend.wechat.errors import BadSignature, Refused, Retry
 
@@ -36,6 +37,86 @@ MOST_CODES: Final = 200  # in one upload; source: 上传预存code
 # Refusals that are about our keys and rights, not about what was asked: mended, it is taken.
 OUR_FAULT: Final = frozenset({"NOT_READY", "CERT_ERROR", "SIGN_ERROR", "NO_AUTH", "401", "403"})
 CODE_MODES: Final = ("WECHATPAY_MODE", "MERCHANT_API", "MERCHANT_UPLOAD")
+
+
+class Kind(StrEnum):
+    """What a batch's vouchers do, in WeChat's word for it."""
+
+    AMOUNT_OFF = "NORMAL"
+    PERCENT = "DISCOUNT"
+    EXCHANGE = "EXCHANGE"
+
+
+# Source: 创建商家券. Characters of a name; fen of any amount; days it may wait; spans of a day; and
+# from the first moment it can be used to the last.
+MOST_NAME: Final = 21
+MOST_FEN: Final = 10_000_000
+MOST_WAIT_DAYS: Final = 30
+MOST_SPANS: Final = 2
+LONGEST: Final = dt.timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class NewBatch:
+    """A batch as it is published.
+
+    `amount`: fen off; or the percent that is paid; or the price in fen. `least_fen`: from how much
+    on. `days`: how long after receipt, instead of until `ends`. `weekdays` count from Monday.
+    """
+
+    name: str
+    goods_name: str
+    description: str
+    kind: Kind
+    amount: int
+    least_fen: int
+    begins: dt.datetime
+    ends: dt.datetime
+    total: int
+    per_person: int
+    path: str
+    code_mode: str
+    days: int | None = None
+    wait_days: int = 0
+    weekdays: tuple[int, ...] = ()
+    hours: tuple[tuple[dt.time, dt.time], ...] = ()
+
+
+def _worth(batch: NewBatch) -> dict[str, Any]:
+    least = {"transaction_minimum": max(1, batch.least_fen)}
+    match batch.kind:
+        case Kind.AMOUNT_OFF:
+            return {"fixed_normal_coupon": {"discount_amount": batch.amount, **least}}
+        case Kind.PERCENT:
+            return {"discount_coupon": {"discount_percent": batch.amount, **least}}
+    return {"exchange_coupon": {"exchange_price": batch.amount, **least}}
+
+
+def _times(batch: NewBatch) -> dict[str, Any]:
+    """WeChat counts days from Sunday, and seconds in a day of which the last is still good."""
+    times: dict[str, Any] = {
+        "available_begin_time": wire.in_beijing(batch.begins).isoformat(timespec="seconds"),
+        "available_end_time": wire.in_beijing(batch.ends).isoformat(timespec="seconds"),
+    }
+    if batch.days is not None:
+        times["available_day_after_receive"] = batch.days
+        if batch.wait_days:
+            times["wait_days_after_receive"] = batch.wait_days
+    if batch.weekdays or batch.hours:
+        week: dict[str, Any] = {
+            "week_day": sorted((day + 1) % 7 for day in batch.weekdays or range(7))
+        }
+        if batch.hours:
+            week["available_day_time"] = [
+                {"begin_time": _second(begins), "end_time": _second(ends) - 1}
+                for begins, ends in batch.hours
+            ]
+        times["available_week"] = week
+    return times
+
+
+def _second(at: dt.time) -> int:
+    return at.hour * 3600 + at.minute * 60 + at.second
 
 
 @dataclass(frozen=True)
@@ -94,9 +175,30 @@ class Vouchers:
     def __init__(self, credentials: PayCredentials) -> None:
         self.credentials = credentials
 
-    def create(self, stock: Mapping[str, Any], request_no: str) -> str:
+    def create(self, batch: NewBatch, request_no: str) -> str:
         """A new batch's stock_id. Source: 创建商家券."""
-        said = {**stock, "out_request_no": request_no}
+        mine = self.credentials
+        said = {
+            "stock_name": batch.name,
+            "belong_merchant": mine.sub_mch_id or mine.mch_id,
+            "goods_name": batch.goods_name,
+            "stock_type": batch.kind.value,
+            "coupon_code_mode": batch.code_mode,
+            "coupon_use_rule": {
+                **_worth(batch),
+                "coupon_available_time": _times(batch),
+                "use_method": "MINI_PROGRAMS",
+                "mini_programs_appid": mine.payer_appid,
+                "mini_programs_path": batch.path,
+            },
+            "stock_send_rule": {
+                "max_coupons": batch.total, "max_coupons_per_user": batch.per_person,
+            },
+            "display_pattern_info": {"description": batch.description},
+            # Without it a message names nobody.
+            "notify_config": {"notify_appid": mine.payer_appid},
+            "out_request_no": request_no,
+        }  # fmt: skip
         return _text(self._call("POST", "stocks", said), "stock_id")
 
     def modify(self, stock_id: str, changes: Mapping[str, Any], request_no: str) -> None:

@@ -1,1 +1,1 @@
-"""The doors of coupons: what is offered, claiming it, the wallet."""
+"""The doors of coupons: offers, ways in and out, the wallet, the counter, tills, WeChat's cards."""

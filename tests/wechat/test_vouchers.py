@@ -14,7 +14,7 @@ import pytest
 from backend.wechat import vouchers
 from backend.wechat.credentials import PayCredentials
 from backend.wechat.errors import BadSignature, Refused, Retry
-from backend.wechat.vouchers import Vouchers
+from backend.wechat.vouchers import NewBatch, Vouchers
 from tests.sandbox import SandboxProcess
 from tests.wechat.conftest import Letterbox, registered
 
@@ -40,23 +40,13 @@ def mine(wechat: SandboxProcess, account: PayCredentials) -> Vouchers:
     return Vouchers(with_v3(wechat, account))
 
 
-def stock(mine: Vouchers, mode: str = "WECHATPAY_MODE", most: int = 5) -> dict[str, Any]:
-    appid = mine.credentials.appid
-    return {
-        "stock_name": "满 100 减 20", "belong_merchant": mine.credentials.mch_id,
-        "goods_name": "全店", "stock_type": "NORMAL", "coupon_code_mode": mode,
-        "coupon_use_rule": {
-            "coupon_available_time": {
-                "available_begin_time": NOW.isoformat(),
-                "available_end_time": (NOW + dt.timedelta(days=30)).isoformat(),
-            },
-            "fixed_normal_coupon": {"discount_amount": 2000, "transaction_minimum": 10000},
-            "use_method": "MINI_PROGRAMS", "mini_programs_appid": appid,
-            "mini_programs_path": "pages/index/index",
-        },
-        "stock_send_rule": {"max_coupons": most, "max_coupons_per_user": 2},
-        "notify_config": {"notify_appid": appid},
-    }  # fmt: skip
+def stock(mode: str = "WECHATPAY_MODE", most: int = 5) -> NewBatch:
+    return NewBatch(
+        name="满 100 减 20", goods_name="全店", description="满 100 减 20",
+        kind=vouchers.Kind.AMOUNT_OFF, amount=2000, least_fen=10000, begins=NOW,
+        ends=NOW + dt.timedelta(days=30), total=most, per_person=2, path="pages/index/index",
+        code_mode=mode,
+    )  # fmt: skip
 
 
 def number() -> str:
@@ -114,9 +104,9 @@ class TestSignature:
 class TestCalls:
     def test_a_batch_lives(self, wechat: SandboxProcess, mine: Vouchers) -> None:
         request = number()
-        stock_id = mine.create(stock(mine), request)
+        stock_id = mine.create(stock(), request)
 
-        assert mine.create(stock(mine), request) == stock_id
+        assert mine.create(stock(), request) == stock_id
         mine.modify(stock_id, {"goods_name": "茶叶"}, number())
         mine.budget(stock_id, target=9, current=5, request_no=number())
         assert wechat.stock(stock_id)["maximum"] == 9
@@ -126,7 +116,7 @@ class TestCalls:
             mine.budget(stock_id, target=20, current=5, request_no=number())
 
     def test_a_coupon_lives(self, wechat: SandboxProcess, mine: Vouchers) -> None:
-        stock_id = mine.create(stock(mine), number())
+        stock_id = mine.create(stock(), number())
         sent = send(wechat, mine, stock_id, "SEND1")
         code, appid = sent["coupon_code"], mine.credentials.appid
         used, back = number(), number()
@@ -150,7 +140,7 @@ class TestCalls:
     def test_codes_come_from_wechat_from_us_or_from_a_pool(
         self, mode: str, wechat: SandboxProcess, mine: Vouchers
     ) -> None:
-        stock_id = mine.create(stock(mine, mode), number())
+        stock_id = mine.create(stock(mode), number())
         if mode == "MERCHANT_UPLOAD":
             for _n in range(2):
                 mine.upload_codes(stock_id, ["POOL0001"], "UPLOAD1")
@@ -162,8 +152,8 @@ class TestCalls:
         assert sent["coupon_code"] == expected.get(mode, sent["coupon_code"])
 
     def test_the_pool_and_the_batch_run_dry(self, wechat: SandboxProcess, mine: Vouchers) -> None:
-        pool = mine.create(stock(mine, "MERCHANT_UPLOAD"), number())
-        one = mine.create(stock(mine, most=1), number())
+        pool = mine.create(stock("MERCHANT_UPLOAD"), number())
+        one = mine.create(stock(most=1), number())
 
         assert send(wechat, mine, pool)["code"] == "FAILED"
         answers = [send(wechat, mine, one)["code"] for _n in range(2)]
@@ -174,7 +164,7 @@ class TestCalls:
         other = PayCredentials(
             appid=known["appid"], mch_id=known["mch_id"], api_key=known["api_key"]
         )
-        stock_id = mine.create(stock(mine), number())
+        stock_id = mine.create(stock(), number())
 
         with pytest.raises(Refused, match="RESOURCE_NOT_EXISTS"):
             Vouchers(with_v3(wechat, other)).counts(stock_id)
@@ -205,7 +195,7 @@ class TestDoubt:
     def test_what_is_in_doubt_is_sent_again_and_done_once(
         self, fault: str, call: str, wechat: SandboxProcess, mine: Vouchers
     ) -> None:
-        stock_id = mine.create(stock(mine), number())
+        stock_id = mine.create(stock(), number())
         wechat.faults(call, fault)
 
         with pytest.raises(Retry):
@@ -216,7 +206,7 @@ class TestDoubt:
     def test_a_use_that_may_have_been_done_is_reported_again_with_its_number(
         self, state: str, wechat: SandboxProcess, mine: Vouchers
     ) -> None:
-        stock_id = mine.create(stock(mine), number())
+        stock_id = mine.create(stock(), number())
         code, request = send(wechat, mine, stock_id)["coupon_code"], number()
         wechat.faults("coupon_use", "systemerror", accepted=state == "USED")
 
@@ -236,7 +226,7 @@ class TestDoubt:
         wechat.faults("stock_create", "result_fail", err_code="RULE_LIMIT")
 
         with pytest.raises(Refused, match="RULE_LIMIT"):
-            mine.create(stock(mine), number())
+            mine.create(stock(), number())
 
     @pytest.mark.parametrize(
         "lack", ["api_v3_key", "cert_pem", "key_pem", "public_key_pem", "public_key_id"]
@@ -267,7 +257,7 @@ class TestMessages:
 
         def tell(fault: str = "") -> tuple[dict[str, str], bytes, dict[str, Any]]:
             mine.set_callback(letterbox.url)
-            stock_id = mine.create(stock(mine), number())
+            stock_id = mine.create(stock(), number())
             if fault:
                 wechat.faults("voucher_notification", fault)
             sent = send(wechat, mine, stock_id)
