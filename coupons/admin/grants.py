@@ -188,7 +188,8 @@ class GrantAdmin(MerchantAdmin):
         ("name", "template"),
         "audience",
         *(f"only_{name}" for name in FILTERS),
-        ("file", "waits_until"),
+        "file",
+        "waits_until",
     )
     actions_detail = ("stop", "resume")
     _seen = (

@@ -116,12 +116,13 @@ class CouponTemplateAdmin(MerchantAdmin):
     list_filter = ("kind", "is_published")
     search_fields = ("name",)
     ordering = ("-id",)
-    readonly_fields = ("text", "given", "figures")
+    readonly_fields = ("text", "shown_given", "figures")
     fields = (
         ("name", "kind"),
         ("terms", "text"),
         ("way", "given_from_fen"),
-        ("total", "given", "budget_fen"),
+        ("total", "shown_given"),
+        "budget_fen",
         ("per_customer", "per_customer_per_day"),
         ("per_day", "per_store"),
         "starts_at",
@@ -187,6 +188,10 @@ class CouponTemplateAdmin(MerchantAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return (*self.fields, "figures") if obj else self.fields
+
+    @display(description=_("given"))
+    def shown_given(self, template: CouponTemplate) -> int:
+        return template.given if template.pk else 0
 
     @display(description=_("what it brought"))
     def figures(self, template: CouponTemplate) -> Any:
