@@ -30,6 +30,8 @@ _PERIOD: Final = 60
 _GRACE: Final = 15
 _DIGITS: Final = 10
 _CODE: Final = re.compile(rf"([1-9]\d{{0,17}})(\d{{{_DIGITS}}})")
+# In fen: more than a counter sells at once.
+BIGGEST_BILL: Final = 10**11
 UNDO_WITHIN: Final = dt.timedelta(hours=24)
 
 

@@ -40,7 +40,7 @@ class RedeemForm(OnceForm):
         label=_("bill (fen)"),
         required=False,
         min_value=1,
-        max_value=10**11,
+        max_value=counter.BIGGEST_BILL,
         widget=NumberBox(),
         help_text=_("What the goods cost that the coupon is for."),
     )

@@ -22,8 +22,6 @@ from shop.api.staff import StaffView
 from shop.login import ShopperView
 from shop.models import Store
 
-_BIGGEST_BILL = 10**11
-
 
 class CounterCodeSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(help_text="Digits, for a scanner or to be typed.")
@@ -38,7 +36,7 @@ class LookRequestSerializer(serializers.Serializer[Any]):
         allow_null=True,
         default=None,
         min_value=1,
-        max_value=_BIGGEST_BILL,
+        max_value=counter.BIGGEST_BILL,
         help_text="What the goods cost that the coupon is for, where `needs_bill`.",
     )
 
