@@ -253,6 +253,12 @@ class MerchantAdmin(_Scoped, _ModelAdmin):
             ]
         )
 
+    def has_edit_row_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """For a row's buttons, asked with its id: a row of somebody else's is not there."""
+        if obj is not None:
+            self.own(request, obj)
+        return may(request, self.area, Level.EDIT)
+
     def own(self, request: HttpRequest, object_id: str | int) -> Any:
         """The row an action is for.
 

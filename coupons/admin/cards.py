@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from backend.celery import wake
 from backend.desk.dialogs import DialogForm, done
-from backend.desk.roles import Area, Level, may
+from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import action, display
 from backend.errors import DomainError
@@ -82,12 +82,6 @@ class WeChatBatchAdmin(MerchantAdmin):
     def sent(self, batch: WeChatBatch) -> int:
         return batch.cards.count()
 
-    def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the row's id; a row of somebody else's is not there."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         batch = self.own(request, object_id)
         fitting = {
@@ -101,7 +95,7 @@ class WeChatBatchAdmin(MerchantAdmin):
         description=_("Stop"),
         url_path="stop",
         icon="stop",
-        permissions=["steer"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Let WeChat send no more of these?"),
             "form_class": DialogForm,
@@ -119,7 +113,7 @@ class WeChatBatchAdmin(MerchantAdmin):
         description=_("Try again"),
         url_path="again",
         icon="refresh",
-        permissions=["steer"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Ask WeChat again?"),
             "form_class": DialogForm,
@@ -178,12 +172,6 @@ class CardReportAdmin(MerchantAdmin):
     readonly_fields = ("shown_card", "shown_state")
     actions_detail = ("again",)
 
-    def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the row's id; a row of somebody else's is not there."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         row = self.own(request, object_id)
         found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
@@ -193,7 +181,7 @@ class CardReportAdmin(MerchantAdmin):
         description=_("Tell it again"),
         url_path="again",
         icon="refresh",
-        permissions=["steer"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Tell WeChat again?"),
             "form_class": DialogForm,

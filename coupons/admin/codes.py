@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from backend.celery import wake
-from backend.desk.roles import Area, Level, may, signature
+from backend.desk.roles import Area, signature
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import action, display
 from coupons import codes
@@ -96,17 +96,11 @@ class CodeBatchAdmin(MerchantAdmin):
     def used(self, batch: CodeBatch) -> int:
         return codes.used(batch)
 
-    def has_download_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A code is as good as the coupon: only who may give coupons takes codes away."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     @action(
         description=_("Download the codes"),
         url_path="codes",
         icon="download",
-        permissions=["download"],
+        permissions=["edit_row"],
     )
     def download(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         batch = self.own(request, object_id)

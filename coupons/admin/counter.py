@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.desk.dialogs import DialogForm, OnceForm, done, refused
-from backend.desk.roles import Area, Level, may, merchant_id_of, signature, staff_of
+from backend.desk.roles import Area, merchant_id_of, signature, staff_of
 from backend.desk.tenancy import MerchantAdmin, OwnedFilter
 from backend.desk.widgets import LineBox, NumberBox, SelectBox, action, display
 from backend.errors import DomainError
@@ -106,12 +106,6 @@ class RedemptionAdmin(MerchantAdmin):
     def shown_coupon(self, made: Redemption) -> str:
         return f"{made.coupon.name} {made.coupon.code}"
 
-    def has_redeem_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the row's id for one; a row of somebody else's is not there."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         made = self.own(request, object_id)
         late = timezone.now() - made.at > counter.UNDO_WITHIN
@@ -122,7 +116,7 @@ class RedemptionAdmin(MerchantAdmin):
         description=_("Redeem a voucher"),
         url_path="redeem",
         icon="qr_code_scanner",
-        permissions=["redeem"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Redeem a voucher"),
             "description": _("Scan or type what the customer's phone shows."),
@@ -148,7 +142,7 @@ class RedemptionAdmin(MerchantAdmin):
         description=_("Undo"),
         url_path="undo",
         icon="undo",
-        permissions=["redeem"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Undo this redemption?"),
             "description": _("The customer has the coupon again."),

@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 
 from backend.celery import wake
 from backend.desk.dialogs import DialogForm, done
-from backend.desk.roles import Area, Level, may, signature
+from backend.desk.roles import Area, signature
 from backend.desk.tenancy import MerchantAdmin, OwnedForm, owned_by
 from backend.desk.widgets import FileBox, LineBox, NumberBox, SelectBox, action, display
 from backend.numbers import new_number
@@ -256,12 +256,6 @@ class GrantAdmin(MerchantAdmin):
     def waiting(self, grant: Grant) -> int:
         return grants.waiting(grant)
 
-    def has_steer_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the grant's id; a grant of somebody else's is not there."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         state = self.own(request, object_id).state
         fitting = {"stop": state == Grant.State.RUNNING, "resume": state in grants.RESUMABLE}
@@ -272,7 +266,7 @@ class GrantAdmin(MerchantAdmin):
         description=_("Stop"),
         url_path="stop",
         icon="stop",
-        permissions=["steer"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Give no more of these?"),
             "form_class": DialogForm,
@@ -289,7 +283,7 @@ class GrantAdmin(MerchantAdmin):
         description=_("Go on"),
         url_path="resume",
         icon="play_arrow",
-        permissions=["steer"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Give to the rest of them?"),
             "form_class": DialogForm,

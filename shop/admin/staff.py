@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from backend.desk.dialogs import DialogForm, done
-from backend.desk.roles import Area, Level, is_operator, may
+from backend.desk.roles import Area, is_operator
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import LineBox, PasswordBox, action, display
 from shop import staff as people
@@ -121,12 +121,6 @@ class StaffAdmin(MerchantAdmin):
     def shown_user(self, staff: Staff) -> list[str]:
         return [staff.user.get_username(), staff.user.first_name]
 
-    def has_link_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the row's id; a row of somebody else's is not there."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         linked = self.own(request, object_id).customer_id is not None
         found = super().get_actions_detail(request, object_id)  # type: ignore[misc]
@@ -136,7 +130,7 @@ class StaffAdmin(MerchantAdmin):
         description=_("Invite to the mini program"),
         url_path="invite",
         icon="person_add",
-        permissions=["link"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Invite to the mini program"),
             "description": _("The code is shown once. One made before ends."),
@@ -155,7 +149,7 @@ class StaffAdmin(MerchantAdmin):
         description=_("Take the mini program away"),
         url_path="unlink",
         icon="link_off",
-        permissions=["link"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Take the mini program away?"),
             "form_class": DialogForm,

@@ -141,12 +141,6 @@ class StockAdmin(MerchantAdmin):
         super().save_model(request, obj, form, change)
         catalogue.refresh([obj.sku.product_id])
 
-    def has_receive_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Asked with the row's id; a row of somebody else's is not there."""
-        if obj is not None:
-            self.own(request, obj)
-        return may(request, self.area, Level.EDIT)
-
     def _back(self, object_id: str) -> str:
         return reverse("admin:shop_stock_change", args=[object_id])
 
@@ -154,7 +148,7 @@ class StockAdmin(MerchantAdmin):
         description=_("Receive"),
         url_path="receive",
         icon="add_box",
-        permissions=["receive"],
+        permissions=["edit_row"],
         dialog={
             "title": _("Goods have come in"),
             "form_class": ReceiveForm,
@@ -177,7 +171,7 @@ class StockAdmin(MerchantAdmin):
         description=_("Count"),
         url_path="count",
         icon="fact_check",
-        permissions=["receive"],
+        permissions=["edit_row"],
         dialog={
             "title": _("The shelf was counted"),
             "form_class": CountForm,
