@@ -16,15 +16,19 @@ import orders.receivers
 from backend.api import checked
 from backend.errors import NotFound
 from backend.schema import APPID, problems
-from coupons import cards, wallet
+from coupons import cards, running, wallet
+from coupons.api.promotions import NamedPromotionSerializer
 from payments import payers
-from shop import catalogue, erasure, favourites, lists, search
+from shop import catalogue, details, erasure, favourites, lists, search
 from shop.api.accounts import CustomerSerializer, MeView, customer_shape
 from shop.api.catalogue_schemas import (
     ITEM,
+    PRODUCT,
     BannerSerializer,
     CategorySerializer,
+    DetailQuery,
     NoticeSerializer,
+    ProductSerializer,
     SectionSerializer,
     StoreNameSerializer,
     StoreQuery,
@@ -85,6 +89,58 @@ class HomeView(VisitorView):
                 "popular": search.popular(merchant),
             }
         )
+
+
+class ProductScreenSerializer(ProductSerializer):
+    promotions = NamedPromotionSerializer(many=True, help_text="They apply by themselves.")
+
+
+class ProductView(VisitorView):
+    @extend_schema(
+        operation_id="product",
+        tags=["catalogue"],
+        parameters=[APPID, DetailQuery],
+        responses={200: ProductScreenSerializer, **problems(NotFound)},
+        examples=[
+            OpenApiExample(
+                "a product",
+                value={
+                    **PRODUCT,
+                    "promotions": [
+                        {
+                            "id": 3,
+                            "name": "满额立减",
+                            "kind": "spend_and_save",
+                            "text": "满 999.00 元减 100.00 元",
+                        }
+                    ],
+                },
+                response_only=True,
+                status_codes=["200"],
+            )
+        ],
+    )
+    def get(self, request: Any, pk: int) -> Response:
+        """Everything a product's page shows. One that is off sale has `for_sale` false.
+
+        Whoever is signed in has it among what they looked at.
+        """
+        asked, merchant = checked(DetailQuery, request.query_params), self.merchant()
+        shown = details.detail(
+            merchant,
+            pk,
+            store=asked.get("store"),
+            customer=self.visitor(),
+            with_stores=asked["stores"],
+        )
+        promotions = running.about(
+            merchant,
+            timezone.now(),
+            product=pk,
+            skus=[sku["id"] for sku in shown["skus"]],
+            categories=tuple(shown["categories"]),
+        )
+        return Response({**shown, "promotions": promotions})
 
 
 class OrderCountsSerializer(serializers.Serializer[Any]):

@@ -20,6 +20,7 @@ api: list[URLPattern | URLResolver] = [
     path("home", screens.HomeView.as_view()),
     path("me", screens.MeAndFarewellView.as_view()),
     path("me/center", screens.CenterView.as_view()),
+    path("products/<id:pk>", screens.ProductView.as_view()),
     *shop,
     *coupons,
     *orders,

@@ -53,6 +53,8 @@ def expressed(template: CouponTemplate) -> None:
     Raises: NotExpressible, naming the term.
     """
     terms = template.terms
+    if template.way == Way.AUTOMATIC:
+        raise _no("way")
     for name in _UNSAYABLE:
         if name in terms:
             raise _no(name)

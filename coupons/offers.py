@@ -22,7 +22,7 @@ from coupons.models import CouponLot, CouponTemplate, Way
 
 MOST: Final = 100_000_000
 # The ways of templates that we give ourselves; staff may give any of them. What WeChat gives it
-# counts too, and nobody else may.
+# counts too, and nobody else may; of what is automatic there is none to give.
 WAYS: Final = (Way.CLAIM, Way.CODE, Way.GRANT, Way.SIGN_IN, Way.PAYMENT)
 _LOTS: Final = 16
 # Below it nobody waits long for one row, and the last vouchers are found at once.

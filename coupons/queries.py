@@ -16,7 +16,6 @@ from backend.errors import NotFound
 from coupons import offers, promotions
 from coupons.claiming import midnight
 from coupons.models import Coupon, CouponStatus, CouponTemplate, Way
-from coupons.promotions import scope
 from shop.catalogue import categories_of
 from shop.models import Customer, Sku
 
@@ -69,12 +68,8 @@ def about(templates: Iterable[CouponTemplate], merchant: int, product: int) -> l
     return [
         template
         for template in templates
-        if scope.about(
-            template.terms,
-            product=product,
-            skus=skus,
-            categories=categories,
-            own=[template.terms["sku"]] if "sku" in template.terms else (),
+        if promotions.about(
+            template.kind, template.terms, product=product, skus=skus, categories=categories
         )
     ]
 

@@ -65,22 +65,29 @@ TRANSITIONS: Final[dict[Event, Step]] = {
     ),
 }
 
-_USABLE_SQL: Final = """
-SELECT id, name, kind, terms FROM coupons_coupon
-WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
-  AND valid_from <= %(at)s AND valid_until > %(at)s
-ORDER BY valid_until, id LIMIT 200
+_APPLICABLE_SQL: Final = """
+(SELECT id, name, kind, terms, false, valid_until FROM coupons_coupon
+ WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
+   AND valid_from <= %(at)s AND valid_until > %(at)s
+ ORDER BY valid_until, id LIMIT 200)
+UNION ALL
+SELECT id, name, kind, terms, true, ends_at FROM coupons_coupontemplate
+WHERE merchant_id = %(merchant)s AND is_published AND way = 'automatic'
+  AND starts_at <= %(at)s AND ends_at > %(at)s
+ORDER BY 5, 6, 1
 """
 
 
-def usable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
-    """What lies unused in a wallet and is valid now, soonest to expire first."""
+def applicable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
+    """What may make a basket cheaper now: what lies unused and valid in the wallet, soonest to
+    expire first, then the shop's automatic promotions, soonest to end first.
+    """
     parameters: dict[str, Any] = {"merchant": merchant, "customer": customer, "at": at}
     with connection.cursor() as cursor:
-        cursor.execute(_USABLE_SQL, parameters)
+        cursor.execute(_APPLICABLE_SQL, parameters)
         return [
-            Voucher(pk, name, kind, orjson.loads(terms))
-            for pk, name, kind, terms in cursor.fetchall()
+            Voucher(pk, name, kind, orjson.loads(terms), automatic)
+            for pk, name, kind, terms, automatic, _ends in cursor.fetchall()
         ]
 
 
@@ -215,9 +222,16 @@ WITH mine AS (
 ), noted AS (
     INSERT INTO coupons_couponevent (merchant_id, coupon_id, event, reference, by, at)
     SELECT %(merchant)s, id, %(event)s, %(reference)s, %(by)s, %(at)s FROM moved
-){told}
+){more}{{told}}
 SELECT id FROM moved
 """
+_END_SQL: Final = _FINISH_SQL.format(more="")
+_USE_SQL: Final = _FINISH_SQL.format(
+    more=""", promoted AS (
+    UPDATE coupons_promotionuse SET used_at = %(at)s
+    WHERE merchant_id = %(merchant)s AND reference = %(reference)s AND used_at IS NULL
+)"""
+)
 
 
 def _finish(
@@ -237,11 +251,11 @@ def _finish(
         "at": at,
         "by": by,
     }
-    return _moved(_FINISH_SQL, event, values)
+    return _moved(_USE_SQL if event is Event.USE else _END_SQL, event, values)
 
 
 def use(merchant: int, reference: str, *, at: dt.datetime) -> None:
-    """What a purchase held is used. Again, it changes nothing.
+    """What a purchase held is used, and so are its promotions. Again, it changes nothing.
 
     Locks: the coupons, by id.
     """

@@ -16,7 +16,7 @@ from django.db import connection
 
 from backend.money import Fen
 from orders.models import MAX_QUANTITY
-from orders.pricing import Offered, Problem, Wish
+from orders.quotes import Offered, Problem, Wish
 
 
 @dataclass(frozen=True)

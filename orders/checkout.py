@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import orjson
@@ -17,25 +17,17 @@ from django.utils.translation import gettext_lazy as _
 from backend import rows
 from backend.api import KeyReused, NotFound
 from backend.errors import DomainError
-from backend.money import Fen
-from backend.numbers import new_number
 from coupons import wallet
 from coupons.models import Coupon
-from coupons.promotions import Voucher
-from orders import basket, lifecycle, pricing, queries
-from orders.models import (
-    MAX_LINES,
-    Order,
-    OrderEvent,
-    OrderLine,
-    Purchase,
-    Reduction,
-)
+from coupons.promotions import Gift, Voucher
+from orders import basket, lifecycle, pricing, queries, quotes, writing
+from orders.models import MAX_LINES, Order, Purchase
+from orders.writing import Placing
 from shop import stock
 from shop.cart import take_out
 from shop.catalogue import categories_of
 from shop.customers import stay
-from shop.models import Address, Customer, Merchant, Store
+from shop.models import Address, Customer, Merchant
 
 
 class PriceChanged(DomainError):
@@ -100,7 +92,7 @@ class Wanted:
 class Priced:
     """A quote with where it goes: what the confirm page shows, and what `place` writes down."""
 
-    quote: pricing.Quote
+    quote: quotes.Quote
     address: Address | None
     needs: tuple[str, ...]
 
@@ -114,37 +106,26 @@ class Placed:
     new: bool
 
 
-@dataclass(frozen=True)
-class Placing:
-    """What a shopper agreed to, besides the basket."""
-
-    payable: Fen
-    remarks: Mapping[int, str] = field(default_factory=dict)
-    accepts_no_return: frozenset[int] = frozenset()
-    source: Mapping[str, str] = field(default_factory=dict)
-    from_cart: bool = False
-
-
 def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
     """What this basket costs this customer now. Reads only; as many queries for many lines as for
-    few: three, and one more where a coupon asks for categories.
+    few: three, and one more where terms ask for categories, or where a gift may come along.
 
     Raises: NotFound for an address or coupon that isn't theirs; CouponsDontCombine.
     """
     merchant = customer.merchant
     wishes, problems = basket.gather(merchant.pk, wanted.items, at)
-    coupons = wallet.usable(merchant.pk, customer.pk, at)
+    vouchers = wallet.applicable(merchant.pk, customer.pk, at)
     if wanted.coupons is not None:
-        _check_coupons(customer, wanted.coupons, coupons)
+        _check_coupons(customer, wanted.coupons, vouchers)
     address = _address(customer, wanted.delivery or {})
     try:
         quote = pricing.quote(
             wishes,
-            coupons,
+            vouchers,
             freight_rule(merchant) if address is not None else None,
             coupons=wanted.coupons,
             problems=problems,
-            given=circumstances(customer, wishes, coupons, at),
+            given=circumstances(customer, wishes, vouchers, at),
         )
     except pricing.NotTogether as error:
         raise CouponsDontCombine from error
@@ -153,24 +134,26 @@ def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
 
 def circumstances(
     customer: Customer,
-    wishes: Sequence[pricing.Wish],
-    coupons: Sequence[Voucher],
+    wishes: Sequence[quotes.Wish],
+    vouchers: Sequence[Voucher],
     at: dt.datetime,
-) -> pricing.Circumstances:
-    """What the terms of these coupons ask besides the basket; only what they ask is looked up."""
-    asked = {name for coupon in coupons for name in coupon.terms}
+) -> quotes.Circumstances:
+    """What the terms of these vouchers ask besides the basket; only what they ask is looked up."""
+    asked = {name for voucher in vouchers for name in voucher.terms}
+    gifts = {voucher.terms["sku"] for voucher in vouchers if voucher.kind == Gift.KIND}
     products = {wish.offered.product for wish in wishes}
     by_category = not asked.isdisjoint({"categories", "except_categories"})
-    return pricing.Circumstances(
+    return quotes.Circumstances(
         at=timezone.localtime(at),
         new_customer=not customer.paid_purchases,
         categories=categories_of(customer.merchant_id, products) if by_category else {},
+        gifts=basket.offers(customer.merchant_id, gifts, at) if gifts and wishes else {},
     )
 
 
-def freight_rule(merchant: Merchant) -> pricing.FreightRule:
+def freight_rule(merchant: Merchant) -> quotes.FreightRule:
     """The merchant's flat freight."""
-    return pricing.FreightRule(
+    return quotes.FreightRule(
         fee=merchant.freight_fen,
         free_over=merchant.freight_free_over_fen,
         reads_before_coupons=merchant.freight_free_over_reads
@@ -179,9 +162,9 @@ def freight_rule(merchant: Merchant) -> pricing.FreightRule:
     )
 
 
-def _check_coupons(customer: Customer, asked: Sequence[int], usable: Sequence[Voucher]) -> None:
+def _check_coupons(customer: Customer, asked: Sequence[int], known: Sequence[Voucher]) -> None:
     """Coupons named by the client are the customer's own, and can be used now."""
-    unknown = set(asked) - {coupon.id for coupon in usable}
+    unknown = set(asked) - {voucher.id for voucher in known if not voucher.automatic}
     if not unknown:
         return
     own = Coupon.objects.filter(
@@ -258,7 +241,10 @@ def place_order(
     try:
         with transaction.atomic():
             stay(customer)
-            purchase, orders = _write(customer, priced, placing, key, request_hash, at)
+            purchase, orders = writing.write(
+                customer, priced.quote, placing, priced.address,
+                key=key, request_hash=request_hash, at=at,
+            )  # fmt: skip
             if placing.from_cart:
                 take_out(customer, _bought(priced.quote))
             wallet.hold(
@@ -270,8 +256,7 @@ def place_order(
             )
             takes = [
                 stock.Take(line.wish.offered.stock, line.wish.quantity)
-                for part in priced.quote.parts
-                for line in part.lines
+                for line in priced.quote.lines
             ]
             stock.hold(customer.merchant_id, takes, reference=purchase.number)
             if not purchase.payable_fen:
@@ -307,172 +292,38 @@ def _refuse(priced: Priced, wanted: Wanted, placing: Placing) -> None:
             for p in quote.problems
         ]
         raise _REFUSALS[quote.problems[0].reason](detail={"lines": lines})
-    lines_count = sum(len(part.lines) for part in quote.parts)
-    if not lines_count:
+    if not quote.bought:
         raise NothingToBuy
-    if lines_count > MAX_LINES:
+    if len(quote.bought) > MAX_LINES:
         raise OverLimit(detail={"lines": MAX_LINES})
     if "address" in priced.needs:
         raise AddressNeeded
     strict = {
-        line.wish.offered.sku
-        for part in quote.parts
-        for line in part.lines
-        if not line.wish.offered.no_reason_return
+        line.wish.offered.sku for line in quote.lines if not line.wish.offered.no_reason_return
     }
     if missing := strict - placing.accepts_no_return:
         raise NoReturnNotAccepted(detail={"skus": sorted(missing)})
     if wanted.coupons is not None and (lost := set(wanted.coupons) - set(quote.saved)):
         raise wallet.CouponUnavailable(detail={"coupon": min(lost)})
-    if quote.payable != placing.payable:
+    other_gifts = placing.gifts is not None and placing.gifts != quote.gifts
+    if quote.payable != placing.payable or other_gifts:
         raise PriceChanged(detail={"priced": priced})
 
 
-def _bought(quote: pricing.Quote) -> Iterable[tuple[int, int, int]]:
-    for part in quote.parts:
-        for line in part.lines:
-            yield line.wish.offered.sku, part.store, line.wish.quantity
+def _bought(quote: quotes.Quote) -> Iterable[tuple[int, int, int]]:
+    for line in quote.bought:
+        yield line.wish.offered.sku, line.wish.offered.store, line.wish.quantity
 
 
-def _short_lines(quote: pricing.Quote, error: stock.OutOfStock) -> list[dict[str, Any]]:
+def _short_lines(quote: quotes.Quote, error: stock.OutOfStock) -> list[dict[str, Any]]:
     short = set((error.detail or {}).get("stocks", []))
     return [
         {
             "sku": line.wish.offered.sku,
-            "store": part.store,
+            "store": line.wish.offered.store,
             "reason": "out_of_stock",
             "available": None,
         }
-        for part in quote.parts
-        for line in part.lines
+        for line in quote.lines
         if line.wish.offered.stock in short
     ]
-
-
-def _write(
-    customer: Customer,
-    priced: Priced,
-    placing: Placing,
-    key: str,
-    request_hash: str,
-    at: dt.datetime,
-) -> tuple[Purchase, list[Order]]:
-    """The purchase with its orders, lines, shares of discounts and first events."""
-    quote, merchant_id = priced.quote, customer.merchant_id
-    keys = rows.keys(
-        orders_purchase=1,
-        orders_order=len(quote.parts),
-        orders_orderline=sum(len(part.lines) for part in quote.parts),
-    )
-    purchase = Purchase(
-        pk=keys["orders_purchase"].pop(),
-        merchant_id=merchant_id,
-        number=new_number(),
-        customer=customer,
-        delivery={"kind": "express"},
-        source=dict(placing.source),
-        idempotency_key=key,
-        request_hash=request_hash,
-        created_at=at,
-        expires_at=at + dt.timedelta(minutes=customer.merchant.pay_minutes),
-        goods_fen=quote.goods,
-        freight_fen=quote.freight,
-        discount_fen=quote.discount,
-        payable_fen=quote.payable,
-    )
-    orders = [
-        _order(pk, purchase, part, priced.address, placing.remarks.get(part.store, ""))
-        for pk, part in zip(sorted(keys["orders_order"]), quote.parts, strict=True)
-    ]
-    line_keys = iter(sorted(keys["orders_orderline"]))
-    lines, reductions = [], []
-    for order, part in zip(orders, quote.parts, strict=True):
-        own = []
-        for line in part.lines:
-            row = _line(next(line_keys), order, line)
-            own.append(row)
-            reductions += [_reduction(order, row, share) for share in line.shares]
-        reductions += [_reduction(order, None, share) for share in part.freight_shares]
-        lines += own
-        # What `queries.with_lines` would read back.
-        order._prefetched_objects_cache = {"lines": own, "parcels": []}  # type: ignore[attr-defined]
-    events = [
-        OrderEvent(
-            merchant_id=merchant_id, order=order, event=lifecycle.Event.PLACE, by="shopper", at=at
-        )
-        for order in orders
-    ]
-    rows.insert(purchase, *orders, *lines, *reductions, *events)
-    return purchase, orders
-
-
-def _order(
-    pk: int, purchase: Purchase, part: pricing.Part, address: Address | None, remark: str
-) -> Order:
-    return Order(
-        pk=pk,
-        merchant_id=purchase.merchant_id,
-        number=new_number(),
-        purchase=purchase,
-        customer_id=purchase.customer_id,
-        store=Store(pk=part.store, name=part.store_name, phone=part.store_phone),
-        remark=remark,
-        created_at=purchase.created_at,
-        goods_fen=part.goods,
-        freight_fen=part.freight,
-        discount_fen=part.discount,
-        payable_fen=part.payable,
-        **_receiver(address),
-    )
-
-
-def _reduction(order: Order, line: OrderLine | None, share: pricing.Share) -> Reduction:
-    """A share of a coupon, on a line or (none) on the freight, with who bears it."""
-    by_store = share.amount * share.voucher.terms.get("store_percent", 0) // 100
-    return Reduction(
-        merchant_id=order.merchant_id,
-        order=order,
-        line=line,
-        kind=share.voucher.kind,
-        coupon_id=share.voucher.id,
-        name=share.voucher.name,
-        amount_fen=share.amount,
-        merchant_fen=share.amount - by_store,
-        store_fen=by_store,
-    )
-
-
-def _line(pk: int, order: Order, line: pricing.Line) -> OrderLine:
-    offered = line.wish.offered
-    return OrderLine(
-        pk=pk,
-        merchant_id=order.merchant_id,
-        order=order,
-        sku_id=offered.sku,
-        stock_id=offered.stock,
-        product_id=offered.product,
-        sku_code=offered.sku_code,
-        name=offered.name,
-        picture=offered.picture,
-        specs=list(offered.specs),
-        weight_g=offered.weight_g,
-        list_price_fen=offered.list_price,
-        unit_price_fen=offered.unit_price,
-        quantity=line.wish.quantity,
-        goods_fen=line.wish.goods,
-        discount_fen=line.discount,
-        payable_fen=line.payable,
-        no_reason_return=offered.no_reason_return,
-        source=dict(line.wish.source),
-    )
-
-
-def _receiver(address: Address | None) -> dict[str, str]:
-    if address is None:
-        return {}
-    return {
-        "receiver": address.receiver,
-        "receiver_phone": address.phone,
-        "receiver_region": f"{address.province} {address.city} {address.district}",
-        "receiver_detail": address.detail,
-    }

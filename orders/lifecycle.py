@@ -229,11 +229,11 @@ def _stocks(order_ids: Sequence[int]) -> list[int]:
     return list(OrderLine.objects.filter(order_id__in=order_ids).values_list("stock_id", flat=True))
 
 
-# The rows are taken by id first, as a best seller is in many baskets at once.
+# Gifts aren't sold. The rows are taken by id first, as a best seller is in many baskets at once.
 _SOLD_SQL: Final = """
 WITH units AS (
     SELECT product_id, sum(quantity) AS n FROM orders_orderline
-    WHERE order_id = ANY(%s) GROUP BY product_id
+    WHERE order_id = ANY(%s) AND offer_kind <> 'gift' GROUP BY product_id
 ), taken AS (
     SELECT p.id, u.n FROM shop_product p JOIN units u ON u.product_id = p.id
     ORDER BY p.id FOR NO KEY UPDATE OF p

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -220,8 +221,13 @@ class OrderLine(Owned):
     weight_g = models.PositiveIntegerField(_("weight (g)"), default=0)
     list_price_fen = FenField(_("list price (fen)"))
     unit_price_fen = FenField(_("unit price (fen)"))
+    # At whose price: "gift" and the promotion it came with; empty: the sku's own.
     offer_kind = models.CharField(max_length=24, blank=True)
     offer_id = models.BigIntegerField(null=True)
+    given_with = ArrayField(
+        models.BigIntegerField(), default=list, db_default=[], editable=False,
+        help_text="A gift's goods: the lines of its purchase that it is returned with.",
+    )  # fmt: skip
     quantity = models.PositiveIntegerField(_("quantity"))
     goods_fen = FenField(_("goods (fen)"))
     discount_fen = FenField(_("discount (fen)"), default=Fen(0))
@@ -263,6 +269,7 @@ class Reduction(Owned):
     )
     kind = models.CharField(_("kind"), max_length=24)
     coupon_id = models.BigIntegerField(null=True)
+    promotion_id = models.BigIntegerField(null=True)
     name = models.CharField(_("name"), max_length=60)
     amount_fen = FenField(_("amount (fen)"))
     merchant_fen = FenField(_("borne by the merchant (fen)"))
@@ -276,7 +283,11 @@ class Reduction(Owned):
                 name="reduction_shares_add_up",
                 condition=Q(amount_fen=F("merchant_fen") + F("store_fen"))
                 & Q(amount_fen__gt=0, merchant_fen__gte=0, store_fen__gte=0),
-            )
+            ),
+            models.CheckConstraint(
+                name="reduction_of_one_thing",
+                condition=Q(coupon_id__isnull=True) | Q(promotion_id__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

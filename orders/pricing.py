@@ -1,195 +1,36 @@
 """What a basket costs. Pure: facts in, quote out; no database, no clock, no writes.
 
-The price is made in one written order: unit price, coupons on goods, freight. Every amount taken
-off is shared over the lines to the fen, so that line, order and purchase are sums of one another.
+The price is made in one written order: unit price, the shop's promotions, coupons on goods, freight
+and what comes off it. Every amount taken off is shared over the lines to the fen, so that line,
+order and purchase are sums of one another.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from backend.money import Fen, split_fen
-from coupons.promotions import Basket, BasketLine, Discount, Voucher, choice, discount
+from coupons.promotions import Basket, BasketLine, Discount, Gift, Voucher, choice, discount
 from coupons.promotions.choice import Offer
-
-
-@dataclass(frozen=True)
-class Offered:
-    """A sku at a store as it is sold at this moment."""
-
-    stock: int
-    sku: int
-    sku_code: str
-    product: int
-    store: int
-    store_name: str
-    store_phone: str
-    name: str
-    picture: str
-    specs: tuple[Mapping[str, str], ...]
-    list_price: Fen
-    unit_price: Fen
-    available: int | None  # None: never runs out
-    for_sale: bool
-    store_open: bool
-    weight_g: int
-    no_reason_return: bool
-    no_return_ground: str
-
-
-@dataclass(frozen=True)
-class Wish:
-    """So many of a sku at a store."""
-
-    offered: Offered
-    quantity: int
-    source: Mapping[str, str] = field(default_factory=dict)
-
-    @cached_property
-    def goods(self) -> Fen:
-        return self.offered.unit_price * self.quantity
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A line that can't be bought, and why."""
-
-    sku: int
-    store: int | None
-    quantity: int
-    reason: str
-    available: int | None = None
-
-
-@dataclass(frozen=True)
-class FreightRule:
-    """A flat fee, and the amount from which it is waived."""
-
-    fee: Fen
-    free_over: Fen | None
-    reads_before_coupons: bool
-    per_order: bool
-
-
-@dataclass(frozen=True)
-class Share:
-    """What one coupon takes off one line, or off one store's freight."""
-
-    voucher: Voucher
-    amount: Fen
-
-
-@dataclass(frozen=True)
-class Line:
-    """A wish with its share of every discount."""
-
-    wish: Wish
-    shares: tuple[Share, ...] = ()
-
-    @cached_property
-    def discount(self) -> Fen:
-        return sum((share.amount for share in self.shares), Fen(0))
-
-    @cached_property
-    def payable(self) -> Fen:
-        return self.wish.goods - self.discount
-
-
-@dataclass(frozen=True)
-class Part:
-    """One store's part: what becomes an order."""
-
-    store: int
-    store_name: str
-    lines: tuple[Line, ...]
-    freight: Fen
-    freight_shares: tuple[Share, ...] = ()
-
-    @cached_property
-    def store_phone(self) -> str:
-        return self.lines[0].wish.offered.store_phone
-
-    @cached_property
-    def goods(self) -> Fen:
-        return sum((line.wish.goods for line in self.lines), Fen(0))
-
-    @cached_property
-    def freight_off(self) -> Fen:
-        return sum((share.amount for share in self.freight_shares), Fen(0))
-
-    @cached_property
-    def discount(self) -> Fen:
-        return sum((line.discount for line in self.lines), Fen(0)) + self.freight_off
-
-    @cached_property
-    def payable(self) -> Fen:
-        return self.goods + self.freight - self.discount
-
-
-@dataclass(frozen=True)
-class Usable:
-    """A coupon that would take something off."""
-
-    voucher: Voucher
-    saves: Fen
-    chosen: bool
-
-
-@dataclass(frozen=True)
-class Unusable:
-    """A coupon that wouldn't, why, and how far the basket is from it."""
-
-    voucher: Voucher
-    reason: str
-    missing: Fen
-
-
-@dataclass(frozen=True)
-class Quote:
-    """The price of a basket, line by line. `freight_known` is False without an address."""
-
-    parts: tuple[Part, ...]
-    usable: tuple[Usable, ...]
-    unusable: tuple[Unusable, ...]
-    problems: tuple[Problem, ...]
-    freight_known: bool = True
-
-    @cached_property
-    def goods(self) -> Fen:
-        return sum((part.goods for part in self.parts), Fen(0))
-
-    @cached_property
-    def discount(self) -> Fen:
-        return sum((part.discount for part in self.parts), Fen(0))
-
-    @cached_property
-    def freight(self) -> Fen:
-        return sum((part.freight for part in self.parts), Fen(0))
-
-    @cached_property
-    def payable(self) -> Fen:
-        return self.goods + self.freight - self.discount
-
-    @cached_property
-    def saved(self) -> dict[int, Fen]:
-        """What each applied coupon takes off the whole purchase."""
-        return {one.voucher.id: one.saves for one in self.usable if one.chosen}
+from orders import gifts
+from orders.quotes import (
+    Applied,
+    Circumstances,
+    FreightRule,
+    Line,
+    Part,
+    Problem,
+    Quote,
+    Share,
+    Unusable,
+    Usable,
+    Wish,
+)
 
 
 class NotTogether(Exception):
     """Coupons were named that may not be used together."""
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What terms may ask besides the basket. `categories`: by product, its own and those above."""
-
-    at: dt.datetime | None = None
-    new_customer: bool = False
-    categories: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def quote(
@@ -203,44 +44,37 @@ def quote(
 ) -> Quote:
     """Price a basket.
 
-    `coupons` None takes the best lawful choice, a list just those; `freight` None leaves it open.
+    Of the vouchers, automatic ones apply whenever their terms are met, the best of those that don't
+    go together. `coupons` None takes the best lawful choice of the rest, a list just those;
+    `freight` None leaves it open.
 
     Raises: NotTogether.
     """
-    basket = _basket(wishes, given or Circumstances())
-    totals = [line.total for line in basket.lines]
-    charge = _charge(wishes, freight)
-    most_freight = charge([0] * len(totals))
-    offers: list[Offer] = []
-    unusable: list[Unusable] = []
-    for voucher in vouchers:
-        found = discount(voucher, basket) if totals else Discount(reason="not_applicable")
-        if found.goods or (found.freight and most_freight):
-            offers.append(Offer(voucher, found))
-        else:
-            reason = found.reason or ("no_freight" if found.freight else "not_applicable")
-            unusable.append(Unusable(voucher, reason, found.missing))
+    given = given or Circumstances()
+    basket = _basket(wishes, given)
+    promoted = _promote([one for one in vouchers if one.automatic], basket, wishes, freight, given)
+    basket = _reduced(basket, promoted.off)
+    left = [line.total for line in basket.lines]
+    charge = _charge(left, wishes, freight, spared=promoted.spared)
+    most_freight = charge([0] * len(left))
+    offers, unusable = _weigh([one for one in vouchers if not one.automatic], basket, most_freight)
     if coupons is None:
-        chosen = choice.best(offers, totals, charge)
+        chosen = choice.best(offers, left, charge)
     else:
         chosen = tuple(offer for offer in offers if offer.voucher.id in coupons)
         if not choice.lawful(chosen):
             raise NotTogether
-    lines = _discounted(wishes, chosen, choice.taken_off(chosen, totals))
-    parts = _spared(_parts(lines, freight), chosen)
-    saved = {offer.voucher.id: Fen(0) for offer in chosen}
-    for share in (
-        *(share for line in lines for share in line.shares),
-        *(share for part in parts for share in part.freight_shares),
-    ):
-        saved[share.voucher.id] += share.amount
+    picked = {offer.voucher.id for offer in chosen}
+    lines = _shared(wishes, promoted, chosen, choice.taken_off(chosen, left))
+    parts = _spared(_parts(lines, freight), (*promoted.chosen, *chosen))
+    saved = _saved(parts)
     usable = [
         Usable(
             offer.voucher,
-            saved[offer.voucher.id]
-            if offer.voucher.id in saved
+            saved.get((False, offer.voucher.id), Fen(0))
+            if offer.voucher.id in picked
             else offer.discount.goods + min(Fen(most_freight), offer.discount.freight),
-            chosen=offer.voucher.id in saved,
+            chosen=offer.voucher.id in picked,
         )
         for offer in offers
     ]
@@ -250,7 +84,86 @@ def quote(
         unusable=tuple(unusable),
         problems=tuple(problems),
         freight_known=freight is not None,
+        applied=(
+            *(
+                Applied(
+                    offer.voucher,
+                    saved.get((True, offer.voucher.id), Fen(0)),
+                    missing=offer.discount.missing,
+                )
+                for offer in promoted.chosen
+            ),
+            *promoted.gifts,
+        ),
+        not_applied=promoted.others,
     )
+
+
+@dataclass(frozen=True)
+class _Promoted:
+    """What the shop's promotions do: which, what comes off each line for each, and for all."""
+
+    chosen: tuple[Offer, ...] = ()
+    taken: Sequence[Sequence[int]] = ()
+    off: Sequence[int] = ()
+    gifts: tuple[Applied, ...] = ()
+    others: tuple[Unusable, ...] = ()
+
+    @property
+    def spared(self) -> int:
+        """How much of the freight they pay, where there is so much."""
+        return sum(offer.discount.freight for offer in self.chosen)
+
+
+def _promote(
+    promotions: Sequence[Voucher],
+    basket: Basket,
+    wishes: Sequence[Wish],
+    freight: FreightRule | None,
+    given: Circumstances,
+) -> _Promoted:
+    """The promotions of a basket: those that together save most, then the gifts."""
+    if not promotions or not wishes:
+        return _Promoted()
+    # To a threshold read before coupons, what promotions take off has come off already.
+    rule = replace(freight, reads_before_coupons=False) if freight else None
+    totals = [line.total for line in basket.lines]
+    charge = _charge(totals, wishes, rule)
+    offers, others = _weigh(
+        [one for one in promotions if one.kind != Gift.KIND], basket, charge([0] * len(totals))
+    )
+    chosen = choice.best(offers, totals, charge)
+    taken = choice.taken_off(chosen, totals)
+    along, not_along = gifts.choose(
+        [one for one in promotions if one.kind == Gift.KIND],
+        basket,
+        wishes,
+        given,
+        alone=any(offer.alone for offer in chosen),
+    )
+    return _Promoted(
+        chosen,
+        taken,
+        [sum(shares) for shares in zip(*taken, strict=True)],
+        tuple(along),
+        (*others, *not_along),
+    )
+
+
+def _weigh(
+    vouchers: Sequence[Voucher], basket: Basket, most_freight: int
+) -> tuple[list[Offer], list[Unusable]]:
+    """Which vouchers would take something off a basket, and why the others wouldn't."""
+    offers: list[Offer] = []
+    unusable: list[Unusable] = []
+    for voucher in vouchers:
+        found = discount(voucher, basket) if basket.lines else Discount(reason="not_applicable")
+        if found.goods or (found.freight and most_freight):
+            offers.append(Offer(voucher, found))
+        else:
+            reason = found.reason or ("no_freight" if found.freight else "not_applicable")
+            unusable.append(Unusable(voucher, reason, found.missing))
+    return offers, unusable
 
 
 def _basket(wishes: Sequence[Wish], given: Circumstances) -> Basket:
@@ -271,44 +184,67 @@ def _basket(wishes: Sequence[Wish], given: Circumstances) -> Basket:
     )
 
 
-def _charge(wishes: Sequence[Wish], rule: FreightRule | None) -> choice.Freight:
-    """What freight costs once so much has come off each line."""
-    goods = [wish.goods for wish in wishes]
+def _reduced(basket: Basket, off: Sequence[int]) -> Basket:
+    """The basket as coupons see it: promotions have come off it."""
+    if not any(off):
+        return basket
+    lines = zip(basket.lines, off, strict=True)
+    return replace(basket, lines=tuple(replace(line, off=Fen(taken)) for line, taken in lines))
+
+
+def _charge(
+    goods: Sequence[Fen], wishes: Sequence[Wish], rule: FreightRule | None, *, spared: int = 0
+) -> choice.Freight:
+    """What freight costs once so much has come off each line of goods, beyond what is spared."""
     stores = [wish.offered.store for wish in wishes]
 
     def charge(off: Sequence[int]) -> int:
         if rule is None or not goods:
             return 0
         if not rule.per_order:
-            return _fee(rule, sum(goods, Fen(0)), Fen(sum(off)))
+            return max(0, _fee(rule, sum(goods, Fen(0)), Fen(sum(off))) - spared)
         total = 0
         for store in set(stores):
             own = [place for place, here in enumerate(stores) if here == store]
             spent = sum((goods[place] for place in own), Fen(0))
             total += _fee(rule, spent, Fen(sum(off[place] for place in own)))
-        return total
+        return max(0, total - spared)
 
     return charge
 
 
-def _discounted(
-    wishes: Sequence[Wish], chosen: Sequence[Offer], taken: Sequence[Sequence[int]]
+def _shared(
+    wishes: Sequence[Wish],
+    promoted: _Promoted,
+    chosen: Sequence[Offer],
+    taken: Sequence[Sequence[int]],
 ) -> list[Line]:
-    return [
+    """Every wish with its shares, promotions before coupons; then the gifts, which have none."""
+    both = list(zip((*promoted.chosen, *chosen), (*promoted.taken, *taken), strict=True))
+    lines = [
         Line(
             wish,
             tuple(
-                Share(offer.voucher, Fen(off[place]))
-                for offer, off in zip(chosen, taken, strict=True)
-                if off[place]
+                Share(offer.voucher, Fen(off[place])) for offer, off in both if off[place]
             ),
         )
         for place, wish in enumerate(wishes)
-    ]
+    ]  # fmt: skip
+    return lines + [Line(wish) for applied in promoted.gifts for wish in applied.gifts]
+
+
+def _saved(parts: Sequence[Part]) -> dict[tuple[bool, int], Fen]:
+    """What each voucher takes off in all: by whether it is automatic, and its id."""
+    saved: dict[tuple[bool, int], Fen] = {}
+    for part in parts:
+        for share in (*part.freight_shares, *(s for line in part.lines for s in line.shares)):
+            key = share.voucher.automatic, share.voucher.id
+            saved[key] = saved.get(key, Fen(0)) + share.amount
+    return saved
 
 
 def _spared(parts: tuple[Part, ...], chosen: Sequence[Offer]) -> tuple[Part, ...]:
-    """The freight that coupons take off, shared over the parts by what each still costs."""
+    """The freight that is taken off, shared over the parts by what each still costs."""
     for offer in chosen:
         left = [part.freight - part.freight_off for part in parts]
         spared = min(sum(left, Fen(0)), offer.discount.freight)
@@ -332,15 +268,18 @@ def _parts(lines: Sequence[Line], rule: FreightRule | None) -> tuple[Part, ...]:
     ]
     if rule is None or not parts:
         return tuple(parts)
+    promoted = [sum((line.promoted for line in part.lines), Fen(0)) for part in parts]
+    goods = [part.goods - off for part, off in zip(parts, promoted, strict=True)]
+    coupons = [part.discount - off for part, off in zip(parts, promoted, strict=True)]
     if rule.per_order:
-        fees = [_fee(rule, part.goods, part.discount) for part in parts]
+        fees = [_fee(rule, own, off) for own, off in zip(goods, coupons, strict=True)]
     else:
-        goods = sum((part.goods for part in parts), Fen(0))
-        discount = sum((part.discount for part in parts), Fen(0))
-        fees = split_fen(_fee(rule, goods, discount), [part.goods for part in parts])
+        fee = _fee(rule, sum(goods, Fen(0)), sum(coupons, Fen(0)))
+        fees = split_fen(fee, [part.goods for part in parts])
     return tuple(replace(part, freight=fee) for part, fee in zip(parts, fees, strict=True))
 
 
-def _fee(rule: FreightRule, goods: Fen, discount: Fen) -> Fen:
-    reads = goods if rule.reads_before_coupons else goods - discount
+def _fee(rule: FreightRule, goods: Fen, coupons: Fen) -> Fen:
+    """Freight for goods after promotions, from which coupons take so much."""
+    reads = goods if rule.reads_before_coupons else goods - coupons
     return Fen(0) if rule.free_over is not None and reads >= rule.free_over else rule.fee

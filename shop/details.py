@@ -25,7 +25,8 @@ SELECT p.name, p.subtitle, p.brand, p.unit, p.pictures, p.description, p.params,
        EXISTS (SELECT 1 FROM shop_favourite f WHERE f.merchant_id = %(merchant)s
                AND f.customer_id = %(customer)s AND f.product_id = p.id),
        (SELECT s.name FROM shop_store s
-        WHERE s.id = %(store)s AND s.merchant_id = %(merchant)s AND s.is_active)
+        WHERE s.id = %(store)s AND s.merchant_id = %(merchant)s AND s.is_active),
+       {stores}
 FROM shop_product p
 LEFT JOIN shop_category c ON c.id = p.category_id
 LEFT JOIN shop_category above ON above.id = c.parent_id
@@ -66,15 +67,15 @@ ORDER BY k.sort, k.id
 """
 
 _STORES_SQL: Final = """
-SELECT s.id, s.name, s.phone, concat(s.province, s.city, s.district, s.detail)
-FROM shop_store s
-WHERE s.merchant_id = %(merchant)s AND s.is_active AND NOT s.paused AND EXISTS (
-    SELECT 1 FROM shop_sku k JOIN shop_stock st ON st.sku_id = k.id
-    WHERE k.product_id = %(product)s AND k.on_sale AND st.merchant_id = %(merchant)s
-      AND st.store_id = s.id AND st.on_sale AND (st.unlimited OR st.available > 0))
-ORDER BY NOT s.is_default, s.sort, s.id
-LIMIT %(limit)s
-"""
+ARRAY(SELECT jsonb_build_object('id', s.id, 'name', s.name, 'phone', s.phone,
+             'address', concat(s.province, s.city, s.district, s.detail))
+      FROM shop_store s
+      WHERE s.merchant_id = %(merchant)s AND s.is_active AND NOT s.paused AND EXISTS (
+          SELECT 1 FROM shop_sku k JOIN shop_stock st ON st.sku_id = k.id
+          WHERE k.product_id = p.id AND k.on_sale AND st.merchant_id = %(merchant)s
+            AND st.store_id = s.id AND st.on_sale AND (st.unlimited OR st.available > 0))
+      ORDER BY NOT s.is_default, s.sort, s.id
+      LIMIT %(limit)s)"""
 
 
 def detail(
@@ -85,7 +86,7 @@ def detail(
     customer: Customer | None = None,
     with_stores: bool = False,
 ) -> dict[str, Any]:
-    """A product for its page, and that the customer has seen it: two queries, three with stores.
+    """A product for its page, and that the customer has seen it: two queries.
 
     One that is off sale is shown with `for_sale` false, for favourites and old links lead here.
 
@@ -99,12 +100,13 @@ def detail(
         "at": timezone.now(),
         "limit": STORES_SHOWN,
     }
-    facts = _read(values, seen=customer is not None)
-    if facts is None or (store is not None and facts[-1] is None):
+    sql = _PRODUCT_SQL.format(stores=_STORES_SQL if with_stores else "NULL")
+    facts = _read(_SEEN_SQL.format(then=sql) if customer is not None else sql, values)
+    if facts is None or (store is not None and facts[-2] is None):
         raise NotFound(f"product {product} at store {store}")
     (name, subtitle, brand, unit, pictures, description, params, specs, tags, sold,
      returnable, ground, starts_at, ends_at, on_sale, categories, is_favourite,
-     store_name) = facts  # fmt: skip
+     store_name, stores) = facts  # fmt: skip
     shown_specs = _specs(json.loads(specs))
     with connection.cursor() as db:
         db.execute(_SKUS_SQL, values)
@@ -141,14 +143,14 @@ def detail(
         "skus": skus,
     }
     if with_stores:
-        answer["stores"] = _stores(values)
+        answer["stores"] = [json.loads(one) for one in stores]
     return answer
 
 
-def _read(values: Mapping[str, Any], *, seen: bool) -> tuple[Any, ...] | None:
+def _read(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     try:
         with connection.cursor() as db:
-            db.execute(_SEEN_SQL.format(then=_PRODUCT_SQL) if seen else _PRODUCT_SQL, values)
+            db.execute(sql, values)
             row: tuple[Any, ...] | None = db.fetchone()
             return row
     except IntegrityError:  # it was deleted this moment
@@ -184,12 +186,3 @@ def _sku(names: Sequence[str], row: tuple[Any, ...]) -> dict[str, Any]:
         "picture": picture_url(picture),
         "weight_g": weight,
     }
-
-
-def _stores(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    with connection.cursor() as db:
-        db.execute(_STORES_SQL, values)
-        return [
-            {"id": pk, "name": name, "phone": phone, "address": address}
-            for pk, name, phone, address in db.fetchall()
-        ]

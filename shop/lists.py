@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from backend.api import PAGE_SIZE, decode_cursor, encode_cursor
 from backend.errors import BadCursor, NotFound
-from shop import search
+from shop import goods, search
 from shop.catalogue import picture_url
+from shop.goods import Goods
 
 SECTION_SIZE: Final = 20
 
@@ -31,6 +32,7 @@ class Filter:
     min_price_fen: int | None = None
     max_price_fen: int | None = None
     store: int | None = None
+    goods: Goods | None = None
     sort: str = "default"
 
 
@@ -147,7 +149,8 @@ _STORE: Final = """(SELECT s.id FROM shop_store s
 
 def page(merchant: int, wanted: Filter, cursor: str | None) -> dict[str, Any]:
     """A page of products on sale now, in one query; with a category and no words, in two: knowing
-    which categories they are, the planner knows how many products that is.
+    which categories they are, the planner knows how many products that is. So with goods that name
+    categories.
 
     Raises: BadCursor, also for a cursor of another order; NotFound for a store that isn't here.
     """
@@ -172,6 +175,8 @@ def page(merchant: int, wanted: Filter, cursor: str | None) -> dict[str, Any]:
             "labels": looked_for.labels,
             "name": looked_for.name,
         }
+    if wanted.goods is not None:
+        values |= goods.values(merchant, wanted.goods)
     if cursor:
         marked, key, pk = decode_cursor(cursor, str, int, int)
         if marked != name:
@@ -211,6 +216,8 @@ def _page_sql(wanted: Filter, sort: _Sort, *, continued: bool) -> str:
         where.append(f"{price} <= %(max)s")
     if wanted.store is not None and not priced_here:
         where.append(_HERE)
+    if wanted.goods is not None:
+        where.append(goods.WHERE)
     if continued:
         where.append(sort.after)
     products = "shop_product p" + (_PRICED_HERE if priced_here else "")

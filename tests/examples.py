@@ -64,6 +64,9 @@ def play(record: Recorder) -> None:
     tree = shopper.shop("GET", "regions")
     record.kept["regions"] = {"answer": _branch(tree)}
 
+    promotion = shopper.shop("GET", f"products/{found.product}")["promotions"][0]["id"]
+    shown = call("promotion", "GET", f"promotions/{promotion}")["products"]
+    shown["results"] = shown["results"][:1]
     call("coupon_templates", "GET", "coupon-templates")
     template = record.kept["coupon_templates"]["answer"]["results"][0]["id"]
     coupon = call("claim", "POST", f"coupon-templates/{template}/claim", {})

@@ -12,7 +12,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from backend.money import Fen
-from coupons.models import Coupon, CouponPass, CouponTemplate, Redemption
+from coupons.models import Coupon, CouponPass, CouponTemplate, Redemption, Way
 from orders.models import Order, OrderLine, Purchase
 from shop import catalogue, login, search
 from shop.models import (
@@ -31,7 +31,7 @@ from shop.models import (
     RecentView,
     Store,
 )
-from tests.orders.makers import coupon, place, shelf, shopper
+from tests.orders.makers import coupon, place, shelf, shopper, template
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +65,12 @@ def owner(db: None) -> Customer:
     customer = shopper(merchant)
     stock = shelf(merchant)
     coupon(customer)
+    sale = {
+        "way": Way.AUTOMATIC,
+        "valid_days": None,
+        "terms": {"threshold_fen": 9999, "off_fen": 1},
+    }
+    template(merchant, total=0, **sale)
     place(customer, (stock, 1), payable=700)
     one = Coupon.objects.get()
     CouponPass.objects.create(
@@ -99,6 +105,7 @@ def rows_of(door: str) -> list[str]:
         "addresses": Address.objects.get().pk,
         "items": CartLine.objects.get().pk,
         "coupon-templates": Coupon.objects.get().template_id,
+        "promotions": CouponTemplate.objects.get(way=Way.AUTOMATIC).pk,
         "coupons": Coupon.objects.get().pk,
         "coupon-passes": PASS,
         "redemptions": Redemption.objects.get().number,
@@ -117,7 +124,15 @@ def rows_of(door: str) -> list[str]:
 
 
 # Within one shop its own rows are everybody's; to another shop's shopper nothing is there.
-PUBLIC = ("coupon-passes/", "products/", "stores/", "coupon-templates/", "favourites/", "legal/")
+PUBLIC = (
+    "coupon-passes/",
+    "products/",
+    "stores/",
+    "coupon-templates/",
+    "favourites/",
+    "legal/",
+    "promotions/",
+)
 STRANGERS = [
     (door, same_merchant)
     for door in doors()

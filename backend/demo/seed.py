@@ -23,6 +23,8 @@ from backend.demo.words import (
     LEGAL,
     MESSAGES,
     NOTICES,
+    PRESENT,
+    SALE,
     SECTIONS,
     STORES,
     TEMPLATES,
@@ -72,6 +74,7 @@ def seed() -> bool:
         _fill_shelves(merchant, stores)
         _window(merchant, {product.code: product for product in products})
         _templates(merchant)
+        _promotions(merchant)
         _messages(merchant)
         _people(merchant)
     return True
@@ -308,6 +311,17 @@ def _templates(merchant: Merchant) -> None:
         merchant=merchant, template=inside, name=name, text=text, uses=None, by="demo"
     )
     codes.make_some(batch.pk)
+
+
+def _promotions(merchant: Merchant) -> None:
+    itself: dict[str, Any] = {"total": 0, "way": Way.AUTOMATIC}
+    name, tiers = SALE
+    steps = [{"threshold_fen": threshold, "off_fen": off} for threshold, off in tiers]
+    _offer(merchant, name, "spend_and_save", {"tiers": steps}, 0, 0, **itself)
+    name, threshold, code = PRESENT
+    sku = Sku.objects.get(merchant=merchant, code=code)
+    terms = {"sku": sku.pk, "threshold_fen": threshold}
+    _offer(merchant, name, "gift", terms, 0, 0, **itself)
 
 
 def _offer(

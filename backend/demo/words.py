@@ -52,6 +52,11 @@ TEMPLATES: Final = (
     ("下周开抢 满 300 减 80", 30000, 8000, 300, 1, 7, 10),
 )
 
+# Promotions that nobody claims: name, and tiers of threshold and off; then name, threshold, and the
+# code of what comes along.
+SALE: Final = ("满额立减", ((69900, 6000), (129900, 15000)))
+PRESENT: Final = ("满 499 元赠公道杯", 49900, "POT-02")
+
 # When, and the template's id.
 MESSAGES: Final = (
     ("coupon_given", "TPL-COUPON-GIVEN"),

@@ -24,8 +24,8 @@ from backend.desk.roles import Area, signature
 from backend.desk.tenancy import MerchantAdmin, OwnedForm, owned_by
 from backend.desk.widgets import FileBox, LineBox, NumberBox, SelectBox, action, display
 from backend.numbers import new_number
-from coupons import grants, segments
-from coupons.models import Grant
+from coupons import grants, offers, segments
+from coupons.models import CouponTemplate, Grant
 from coupons.segments import FILTERS, Asks
 from coupons.tasks import run_grants
 from shop import phones
@@ -154,6 +154,12 @@ class GrantForm(OwnedForm, _SegmentFields):
         if until is not None and until <= timezone.now():
             raise ValidationError(_("This moment is over."))
         return until
+
+    def clean_template(self) -> CouponTemplate:
+        template: CouponTemplate = self.cleaned_data["template"]
+        if template.way not in offers.WAYS:
+            raise ValidationError(_("Nobody can be given of this one."))
+        return template
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -13,27 +13,41 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.roles import Area
 from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import display
-from coupons import batches, offers, promotions
+from coupons import batches, offers, promotions, running
 from coupons.admin import figures
 from coupons.models import CouponTemplate, Way
 from coupons.promotions import PROMOTIONS
+from shop.models import Sku
 
 
 class CouponTemplateForm(OwnedForm):
     class Meta:
         help_texts = {
-            "terms": _('In fen: {"threshold_fen": 10000, "off_fen": 2000} is 20 off from 100.')
+            "terms": _('In fen: {"threshold_fen": 10000, "off_fen": 2000} is 20 off from 100.'),
+            "total": _("Left empty where it applies by itself: there is none to give."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "way" in self.fields:
-            ways = [(way.value, way.label) for way in (*offers.WAYS, Way.WECHAT)]
+            # What was given once doesn't become a promotion, nor the other way round.
+            more = (Way.WECHAT,) if self.instance.pk else (Way.WECHAT, Way.AUTOMATIC)
+            ways = [(way.value, way.label) for way in (*offers.WAYS, *more)]
             self.fields["way"].choices = ways  # type: ignore[attr-defined]
+        if "total" in self.fields:
+            self.fields["total"].required = False
+
+    @property
+    def _automatic(self) -> bool:
+        return bool(self.cleaned_data.get("way", self.instance.way) == Way.AUTOMATIC)
 
     def clean_total(self) -> int:
-        """What was given stays given; the rest may rise and fall."""
-        total: int = self.cleaned_data["total"]
+        """What was given stays given; the rest may rise and fall. Of a promotion there is none."""
+        if self._automatic:
+            return 0
+        total: int | None = self.cleaned_data["total"]
+        if total is None:
+            raise ValidationError(self.fields["total"].error_messages["required"], code="required")
         if total > offers.MOST:
             raise ValidationError(_("That is more than we take at once."))
         template = self.instance
@@ -63,17 +77,36 @@ class CouponTemplateForm(OwnedForm):
         )
         if starts and ends and ends <= starts:
             self.add_error("ends_at", _("The end comes after the beginning."))
-        self._check_validity(cleaned)
-        self._check_limits(cleaned)
+        if self._automatic:
+            self._check_promotion(cleaned)
+        else:
+            self._check_validity(cleaned)
+            self._check_limits(cleaned)
         if not 1 <= cleaned.get("per_customer", 1) <= 100:
             self.add_error("per_customer", _("From 1 to 100."))
         return cleaned
 
     def _check_terms(self, kind: str, terms: dict[str, Any]) -> None:
+        way = self.cleaned_data.get("way", self.instance.way)
         try:
             promotions.check(kind, terms)
+            running.check(kind, way, terms)
         except ValidationError as error:
             self.add_error(None, error)
+            return
+        if "sku" in terms:
+            own = Sku.objects.filter(pk=terms["sku"], merchant_id=self.whose() or 0)
+            if not own.exists():
+                self.add_error("terms", _("There is no such sku."))
+
+    def _check_promotion(self, cleaned: dict[str, Any]) -> None:
+        """What nobody claims has no limits of claiming, and no dates but its own."""
+        for name in (
+            "given_from_fen", "budget_fen", "per_customer_per_day", "per_day", "per_store",
+            "valid_days", "valid_from", "valid_until",
+        ):  # fmt: skip
+            if cleaned.get(name) is not None:
+                self.add_error(name, _("Only for coupons: leave it empty."))
 
     def _check_limits(self, cleaned: dict[str, Any]) -> None:
         """Limits that are there are positive, and a budget covers what was given."""
@@ -133,9 +166,20 @@ class CouponTemplateAdmin(MerchantAdmin):
         "is_published",
     )
 
+    promotion_fields = (
+        ("name", "kind"),
+        ("terms", "text"),
+        "way",
+        "starts_at",
+        "ends_at",
+        "is_published",
+    )
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What some customers have already taken is no longer changed under the others."""
         fixed = super().get_readonly_fields(request, obj)
+        if obj is not None and obj.way == Way.AUTOMATIC:
+            return (*fixed, "kind", "way")
         at_wechat = obj is not None and hasattr(obj, "batch")
         if obj is None or not (obj.given or at_wechat):
             return fixed
@@ -159,7 +203,7 @@ class CouponTemplateAdmin(MerchantAdmin):
             batches.stop(obj.batch.pk)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        free = obj is not None and not obj.given and not obj.is_published
+        free = obj is not None and not obj.is_published and not (obj.given or obj.uses.exists())
         return free and self.has_change_permission(request, obj)
 
     @display(description=_("name"), header=True, ordering="name")
@@ -184,9 +228,11 @@ class CouponTemplateAdmin(MerchantAdmin):
             return "soon", _("scheduled")
         if template.ends_at <= now:
             return "over", _("over")
-        return "live", _("claimable")
+        return "live", _("applies") if template.way == Way.AUTOMATIC else _("claimable")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and obj.way == Way.AUTOMATIC:
+            return (*self.promotion_fields, "figures")
         return (*self.fields, "figures") if obj else self.fields
 
     @display(description=_("given"))
@@ -199,5 +245,7 @@ class CouponTemplateAdmin(MerchantAdmin):
 
     @display(description=_("given"))
     def progress(self, template: CouponTemplate) -> str:
+        if template.way == Way.AUTOMATIC:
+            return "–"
         given = template.given
         return f"{given} / {given + template.remaining}"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coupons.api import cards, counter, passes, tills, views
+from coupons.api import cards, counter, passes, promotions, tills, views
 
 urlpatterns = [
     path("coupon-templates", views.TemplatesView.as_view()),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("coupons", views.CouponsView.as_view()),
     path("coupons/<id:pk>", views.CouponView.as_view()),
     path("coupons/<id:pk>/counter-code", counter.CounterCodeView.as_view()),
+    path("promotions/<id:pk>", promotions.PromotionView.as_view()),
     path("staff/redemptions", counter.StaffRedemptionsView.as_view()),
     path("staff/redemptions/look", counter.StaffLookView.as_view()),
     path("staff/redemptions/<number:number>/undo", counter.StaffUndoView.as_view()),

@@ -14,10 +14,11 @@ from coupons.models.offers import (
     promotion_kinds,
 )
 from coupons.models.passes import CouponPass
+from coupons.models.promotions import PromotionUse
 
 __all__ = [
     "Card", "CardAsk", "CardDifference", "CardReport", "Code", "CodeBatch", "Coupon", "CouponEvent",
     "CouponFigure", "CouponFigureDay", "CouponLot", "CouponPass", "CouponStatus",
-    "CouponStoreCount", "CouponTemplate", "CouponUse", "Grant", "GrantTarget", "Redemption", "Till",
-    "TillNonce", "Way", "WeChatBatch", "promotion_kinds",
+    "CouponStoreCount", "CouponTemplate", "CouponUse", "Grant", "GrantTarget", "PromotionUse",
+    "Redemption", "Till", "TillNonce", "Way", "WeChatBatch", "promotion_kinds",
 ]  # fmt: skip

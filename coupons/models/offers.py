@@ -15,7 +15,9 @@ def promotion_kinds() -> list[tuple[str, str]]:
 
 
 class Way(models.TextChoices):
-    """How a customer comes by a coupon."""
+    """How a customer comes by a coupon; or that there is none to come by: a promotion that applies
+    by itself, whenever its terms are met.
+    """
 
     CLAIM = "claim", _("the claim centre")
     CODE = "code", _("a code")
@@ -25,6 +27,7 @@ class Way(models.TextChoices):
     REVIEW = "review", _("a review")
     FRIEND = "friend", _("a friend")
     WECHAT = "wechat", _("WeChat")
+    AUTOMATIC = "automatic", _("itself, to every purchase")
 
 
 class CouponTemplate(Owned):
@@ -43,8 +46,8 @@ class CouponTemplate(Owned):
         help_text=_("For vouchers given after a payment."),
     )
     is_published = models.BooleanField(_("published"), default=False)
-    starts_at = models.DateTimeField(_("claimable from"))
-    ends_at = models.DateTimeField(_("claimable until"))
+    starts_at = models.DateTimeField(_("offered from"))
+    ends_at = models.DateTimeField(_("offered until"))
     total = models.PositiveIntegerField(_("how many in all"))
     budget_fen = FenField(
         _("budget (fen)"),
@@ -96,7 +99,16 @@ class CouponTemplate(Owned):
                     Q(valid_days__isnull=True, valid_from__isnull=False)
                     & Q(valid_until__gt=F("valid_from"))
                 )
-                | Q(valid_days__gte=1, valid_from__isnull=True, valid_until__isnull=True),
+                | Q(valid_days__gte=1, valid_from__isnull=True, valid_until__isnull=True)
+                | Q(way="automatic"),
+            ),
+            models.CheckConstraint(
+                name="coupon_template_gift_is_automatic",
+                condition=~Q(kind="gift") | Q(way="automatic"),
+            ),
+            models.CheckConstraint(
+                name="coupon_template_automatic_gives_none",
+                condition=~Q(way="automatic") | Q(total=0),
             ),
             models.CheckConstraint(
                 name="coupon_template_limits_positive",

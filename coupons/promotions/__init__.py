@@ -4,7 +4,7 @@ A kind sees the goods it is for; which those are, where, when and for whom is as
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,9 +17,10 @@ from django.utils.translation import gettext_lazy as _
 from backend.money import Fen
 from coupons.promotions import scope
 from coupons.promotions.amount_off import AmountOff
-from coupons.promotions.basket import Basket, BasketLine, Discount, Promotion, Voucher
+from coupons.promotions.basket import Basket, BasketLine, Discount, Gift, Promotion, Voucher
 from coupons.promotions.fixed_price import Exchange, SkuPrice
 from coupons.promotions.free_freight import FreeFreight
+from coupons.promotions.gift import GiftWithGoods
 from coupons.promotions.nth_rate import NthRate
 from coupons.promotions.percent_off import PercentOff
 from coupons.promotions.spend_and_save import SpendAndSave
@@ -28,6 +29,7 @@ PROMOTIONS: Final[dict[str, Promotion]] = {
     promotion.kind: promotion
     for promotion in (
         SpendAndSave(), AmountOff(), PercentOff(), Exchange(), SkuPrice(), NthRate(), FreeFreight(),
+        GiftWithGoods(),
     )
 }  # fmt: skip
 
@@ -58,11 +60,32 @@ def discount(voucher: Voucher, basket: Basket) -> Discount:
     if missing > 0:
         return Discount(reason="below_threshold", missing=Fen(missing))
     found = PROMOTIONS[voucher.kind].discount(some, terms)
+    if found.gift is not None:
+        return replace(found, gift=replace(found.gift, places=tuple(places)))
     if not found.lines:
         return found
     spread = dict(zip(places, found.lines, strict=True))
     whole = tuple(spread.get(place, Fen(0)) for place in range(len(basket.lines)))
     return replace(found, lines=whole)
+
+
+def own_skus(kind: str, terms: Mapping[str, Any]) -> tuple[int, ...]:
+    """The skus that the kind's own terms are about, as an exchange voucher's; none: any."""
+    return (terms["sku"],) if PROMOTIONS[kind].at_counter == "sku" else ()
+
+
+def about(
+    kind: str,
+    terms: Mapping[str, Any],
+    *,
+    product: int,
+    skus: Iterable[int],
+    categories: tuple[int, ...],
+) -> bool:
+    """Whether these terms are for a product: for one of its skus at least, in whatever store."""
+    return scope.about(
+        terms, product=product, skus=skus, categories=categories, own=own_skus(kind, terms)
+    )
 
 
 def text(kind: str, terms: Mapping[str, Any]) -> str:
@@ -79,6 +102,6 @@ def _text(kind: str, written: bytes, _language: str) -> str:
 
 
 __all__ = [
-    "PROMOTIONS", "Basket", "BasketLine", "Discount", "Promotion", "Voucher", "check", "discount",
-    "text",
+    "PROMOTIONS", "Basket", "BasketLine", "Discount", "Gift", "Promotion", "Voucher", "about",
+    "check", "discount", "own_skus", "text",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from backend.money import Fen
 @dataclass(frozen=True)
 class BasketLine:
     """One line as a promotion sees it. `categories`: the product's, and those above it; `offer`:
-    the kind of offer whose price it has, if any.
+    the kind of offer whose price it has, if any; `off`: what came off it already.
     """
 
     sku: int
@@ -23,10 +23,11 @@ class BasketLine:
     quantity: int
     categories: tuple[int, ...] = ()
     offer: str = ""
+    off: Fen = Fen(0)
 
     @property
     def total(self) -> Fen:
-        return self.unit_price * self.quantity
+        return self.unit_price * self.quantity - self.off
 
 
 @dataclass(frozen=True)
@@ -48,25 +49,39 @@ class Basket:
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """A coupon of the shopper's, as pricing needs it."""
+    """A coupon of the shopper's, or an `automatic` promotion of the shop's, as pricing needs it."""
 
     id: int
     name: str
     kind: str
     terms: Mapping[str, Any]
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gift:
+    """What comes along: so many units of a sku. `places`: the lines of the basket it is for."""
+
+    sku: int
+    units: int
+    places: tuple[int, ...] = ()
+
+    KIND: ClassVar[str] = "gift"
 
 
 @dataclass(frozen=True)
 class Discount:
-    """What comes off each line of a basket and off its freight.
+    """What comes off each line of a basket and off its freight, or comes along with it.
 
-    Where nothing does: why not, and how much more of the right goods the basket wants.
+    Where nothing does: why not. `missing`: how much more of the right goods the basket wants, for
+    this or for the next step of it.
     """
 
     lines: tuple[Fen, ...] = ()
     freight: Fen = Fen(0)
     reason: str = ""
     missing: Fen = Fen(0)
+    gift: Gift | None = None
 
     @property
     def goods(self) -> Fen:

@@ -20,7 +20,8 @@ def _down_to(basket: Basket, sku: int, price: int, units: int) -> Discount:
     for line in basket.lines:
         taken = min(units, line.quantity) if line.sku == sku else 0
         units -= taken
-        off.append(Fen(max(0, line.unit_price - price) * taken))
+        cost = line.total * taken // line.quantity  # where something came off it before, a share
+        off.append(Fen(max(0, cost - price * taken)))
     if not any(off):
         return Discount(reason="not_in_basket")
     return Discount(tuple(off))

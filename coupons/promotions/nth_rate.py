@@ -28,7 +28,7 @@ class NthRate:
         """Counted within a line: the units of a sku from one store."""
         rate = 100 - terms["pay_percent"]
         off = tuple(
-            Fen(line.unit_price * rate // 100 * (line.quantity // terms["nth"]))
+            Fen(line.total // line.quantity * rate // 100 * (line.quantity // terms["nth"]))
             for line in basket.lines
         )
         return Discount(off) if any(off) else Discount(reason="too_few")

@@ -8,7 +8,8 @@ threshold_fen                so much of the right goods must be in the basket
 weekdays, hours, blackouts   0 is Monday; [["09:00", "21:00"]]; ["2026-12-24"]
 group, exclusive             see `coupons.promotions.choice`
 store_percent                the part of the discount that the store bears, 0 to 100
-not_with                     not for goods sold at these other offers: "flash", "group"
+not_with                     not for goods sold at these other offers: "flash", "group"; or from
+                             which a "promotion" took something
 personal                     true: not to be passed on to a friend
 given_back, grace_days       what becomes of it when all it was used for is refunded: "never", or
                              (left out) it comes back while it is valid, for so many days at least
@@ -27,7 +28,8 @@ from coupons.promotions import checks
 from coupons.promotions.basket import Basket, BasketLine
 
 _GOODS: Final = ("categories", "products", "skus")
-_IDS: Final = (*_GOODS, *(f"except_{name}" for name in _GOODS), "stores")
+GOODS: Final = (*_GOODS, *(f"except_{name}" for name in _GOODS))
+_IDS: Final = (*GOODS, "stores")
 TERMS: Final = frozenset(
     {
         *_IDS, "delivery", "customers", "threshold_fen", "weekdays", "hours", "blackouts",
@@ -37,7 +39,7 @@ TERMS: Final = frozenset(
 )  # fmt: skip
 _MOST_IDS: Final = 500
 DELIVERY: Final = ("express", "pickup", "local", "virtual", "counter")
-OFFERS: Final = ("flash", "group")
+OFFERS: Final = ("flash", "group", "promotion")
 CUSTOMERS: Final = ("new", "returning")
 
 
@@ -127,7 +129,9 @@ def eligible(basket: Basket, terms: Mapping[str, Any]) -> list[int]:
     return [
         place
         for place, line in enumerate(basket.lines)
-        if line.offer not in barred and _fits(line, ids)
+        if line.offer not in barred
+        and not (line.off and "promotion" in barred)
+        and _fits(line, ids)
     ]
 
 
@@ -142,7 +146,7 @@ def about(
     product: int,
     skus: Iterable[int],
     categories: tuple[int, ...],
-    own: Iterable[int] = (),
+    own: Iterable[int],
 ) -> bool:
     """Whether these terms are for a product: for one of its skus at least, in whatever store.
 
@@ -184,7 +188,11 @@ _DELIVERY_TEXTS: Final = {
     "virtual": _("virtual goods"),
     "counter": _("the counter"),
 }
-_OFFER_TEXTS: Final = {"flash": _("flash sales"), "group": _("group buying")}
+_OFFER_TEXTS: Final = {
+    "flash": _("flash sales"),
+    "group": _("group buying"),
+    "promotion": _("promotions"),
+}
 
 
 def texts(terms: Mapping[str, Any], *, threshold: bool = True) -> list[str]:

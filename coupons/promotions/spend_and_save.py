@@ -45,11 +45,13 @@ class SpendAndSave:
         """What the highest tier reached takes off, shared by what the lines cost."""
         tiers = self._tiers(terms)
         reached = [tier for tier in tiers if basket.goods >= tier["threshold_fen"]]
+        above = tiers[len(reached) :]
+        missing = Fen(above[0]["threshold_fen"] - basket.goods) if above else Fen(0)
         if not reached:
-            missing = Fen(tiers[0]["threshold_fen"] - basket.goods)
             return Discount(reason="below_threshold", missing=missing)
         off = Fen(min(reached[-1]["off_fen"], basket.goods))
-        return Discount(tuple(split_fen(off, [line.total for line in basket.lines])))
+        shares = split_fen(off, [line.total for line in basket.lines])
+        return Discount(tuple(shares), missing=missing)
 
     def most(self, terms: Mapping[str, Any]) -> Fen | None:
         return Fen(self._tiers(terms)[-1]["off_fen"])

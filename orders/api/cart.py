@@ -14,9 +14,9 @@ from backend.errors import KeyReused, NotFound
 from backend.money import Fen
 from backend.schema import IDEMPOTENCY_KEY, problems
 from coupons import wallet
-from orders import basket, pricing
+from orders import basket, pricing, quotes
 from orders.api import schemas
-from orders.api.shapes import offered_shape, why_unusable
+from orders.api.shapes import offered_shape, promotions_shape, why_unusable
 from orders.checkout import circumstances, fingerprint, freight_rule
 from shop import cart
 from shop.catalogue import picture_url
@@ -39,7 +39,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
     known = basket.offers(customer.merchant_id, {line.sku_id for line in lines}, at)
     stores: dict[int, dict[str, Any]] = {}
     invalid: list[dict[str, Any]] = []
-    wishes: list[pricing.Wish] = []
+    wishes: list[quotes.Wish] = []
     buyable = 0
     for line in lines:
         offered = next((o for o in known.get(line.sku_id, []) if o.store == line.store_id), None)
@@ -50,7 +50,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         if not reason:
             buyable += 1
             if line.selected:
-                wishes.append(pricing.Wish(offered, line.quantity))
+                wishes.append(quotes.Wish(offered, line.quantity))
         part = stores.setdefault(
             offered.store,
             {"store": offered.store, "name": offered.store_name, "all_selected": True,
@@ -71,7 +71,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
             part["goods_fen"] += goods
         elif not reason:
             part["all_selected"] = False
-    vouchers = wallet.usable(customer.merchant_id, customer.pk, at)
+    vouchers = wallet.applicable(customer.merchant_id, customer.pk, at)
     # Chosen as the quote will choose; what freight costs is said there.
     quote = pricing.quote(
         wishes,
@@ -79,7 +79,8 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         freight_rule(customer.merchant),
         given=circumstances(customer, wishes, vouchers, at),
     )
-    off = sum((line.discount for part in quote.parts for line in part.lines), Fen(0))
+    off = sum((line.discount for line in quote.lines), Fen(0))
+    promoted = sum((line.promoted for line in quote.lines), Fen(0))
     chosen = next((choice for choice in quote.usable if choice.chosen), None)
     near = min((u for u in quote.unusable if u.missing), key=lambda u: u.missing, default=None)
     return {
@@ -91,6 +92,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         "goods_fen": quote.goods,
         "discount_fen": off,
         "payable_fen": quote.goods - off,
+        "promotions": promotions_shape(quote),
         "coupon": {
             "id": chosen.voucher.id,
             "name": chosen.voucher.name,
@@ -99,7 +101,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         }
         if chosen
         else None,
-        "free_freight": _free_freight(customer.merchant, quote.goods, off),
+        "free_freight": _free_freight(customer.merchant, quote.goods - promoted, off - promoted),
         "hint": {
             "name": near.voucher.name,
             "message": why_unusable(near.reason, near.missing),
@@ -110,13 +112,13 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
     }
 
 
-def _free_freight(merchant: Merchant, goods: Fen, off: Fen) -> dict[str, Any] | None:
-    """From how much on freight is free, and how far the cart is from it."""
+def _free_freight(merchant: Merchant, goods: Fen, coupons: Fen) -> dict[str, Any] | None:
+    """From how much on freight is free, and how far goods after promotions are from it."""
     over = merchant.freight_free_over_fen
     if over is None or not merchant.freight_fen:
         return None
     reads_before = merchant.freight_free_over_reads == Merchant.FreeOverReads.BEFORE_COUPONS
-    reads = goods if reads_before else goods - off
+    reads = goods if reads_before else goods - coupons
     return {"over_fen": over, "missing_fen": max(Fen(0), over - reads)}
 
 

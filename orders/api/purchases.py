@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -18,6 +18,7 @@ from orders import basket, checkout, lifecycle, queries
 from orders.api import schemas
 from orders.api.shapes import purchase_shape, quote_shape
 from orders.models import CloseReason, Order, Purchase
+from orders.writing import Placing
 from shop.login import ShopperView
 from shop.models import CartLine, Customer
 from shop.stock import OutOfStock
@@ -40,6 +41,10 @@ def wanted(customer: Customer, asked: Mapping[str, Any]) -> checkout.Wanted:
             ).order_by("pk")
         ]
     return checkout.Wanted(items, asked.get("delivery"), asked.get("coupons"))
+
+
+def _gifts(seen: Sequence[Mapping[str, int]] | None) -> dict[int, int] | None:
+    return None if seen is None else {gift["sku"]: gift["quantity"] for gift in seen}
 
 
 class QuoteView(ShopperView):
@@ -99,12 +104,13 @@ class PurchasesView(ShopperView):
             placed = checkout.place_order(
                 customer,
                 wanted(customer, asked),
-                checkout.Placing(
+                Placing(
                     payable=Fen(asked["payable_fen"]),
                     remarks={r["store"]: r["remark"] for r in asked.get("remarks") or []},
                     accepts_no_return=frozenset(asked.get("accepts_no_return") or []),
                     source=asked.get("source") or {},
                     from_cart=asked["from_cart"],
+                    gifts=_gifts(asked.get("gifts")),
                 ),
                 key=idempotency_key(request),
                 request_hash=checkout.fingerprint(asked),

@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from orders.api.shapes import WHY_UNUSABLE
+from coupons.api.promotions import NamedPromotionSerializer
+from orders.api.shapes import WHY_UNUSABLE, WITHIN_REACH
 from orders.models import MAX_LINES, MAX_QUANTITY, OrderStatus, PurchaseStatus
 from shop.api.addresses import AddressSerializer
 from shop.api.source import SourceSerializer
@@ -66,6 +67,11 @@ class RemarkSerializer(serializers.Serializer[Any]):
     remark = serializers.CharField(max_length=200, allow_blank=True)
 
 
+class SeenGiftSerializer(serializers.Serializer[Any]):
+    sku = Id()
+    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
+
+
 class PlaceRequestSerializer(QuoteRequestSerializer):
     payable_fen = serializers.IntegerField(
         min_value=0, max_value=BIGGEST, help_text="What the shopper saw."
@@ -77,7 +83,21 @@ class PlaceRequestSerializer(QuoteRequestSerializer):
         max_length=MAX_LINES,
         help_text="Skus whose missing right of return the shopper agreed to.",
     )
+    gifts = serializers.ListField(
+        child=SeenGiftSerializer(),
+        required=False,
+        allow_null=True,
+        max_length=MAX_LINES,
+        help_text="The gifts the shopper saw; where others come along now, the answer is "
+        "`price_changed`. Left out: whatever comes along.",
+    )
     source = SourceSerializer(required=False)  # type: ignore[assignment]
+
+
+class OfferField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs["help_text"] = "At which offer's price: `gift` came along for nothing; empty: none."
+        super().__init__(allow_blank=True, **kwargs)
 
 
 class OfferedSerializer(serializers.Serializer[Any]):
@@ -94,6 +114,7 @@ class OfferedSerializer(serializers.Serializer[Any]):
 
 
 class QuotedLineSerializer(OfferedSerializer):
+    offer = OfferField()
     quantity = serializers.IntegerField()
     goods_fen = serializers.IntegerField()
     discount_fen = serializers.IntegerField()
@@ -124,6 +145,27 @@ class UnusableCouponSerializer(serializers.Serializer[Any]):
     reason = serializers.ChoiceField(choices=list(WHY_UNUSABLE))
     message = serializers.CharField()
     missing_fen = serializers.IntegerField()
+
+
+class PromotionGiftSerializer(OfferedSerializer):
+    quantity = serializers.IntegerField()
+
+
+class AppliedPromotionSerializer(NamedPromotionSerializer):
+    saves_fen = serializers.IntegerField()
+    gifts = PromotionGiftSerializer(many=True)
+    missing_fen = serializers.IntegerField(help_text="To its next step; 0: there is none.")
+
+
+class PromotionWithinReachSerializer(NamedPromotionSerializer):
+    reason = serializers.ChoiceField(choices=list(WITHIN_REACH))
+    message = serializers.CharField()
+    missing_fen = serializers.IntegerField()
+
+
+class PromotionsSerializer(serializers.Serializer[Any]):
+    applied = AppliedPromotionSerializer(many=True, help_text="They apply by themselves.")
+    within_reach = PromotionWithinReachSerializer(many=True, help_text="The nearest first.")
 
 
 class QuotedCouponsSerializer(serializers.Serializer[Any]):
@@ -160,7 +202,8 @@ class QuoteSerializer(serializers.Serializer[Any]):
     freight_fen = serializers.IntegerField(allow_null=True, help_text="null: no address yet")
     discount_fen = serializers.IntegerField()
     payable_fen = serializers.IntegerField(help_text="Without freight while that is null.")
-    quantity = serializers.IntegerField()
+    quantity = serializers.IntegerField(help_text="Gifts not counted.")
+    promotions = PromotionsSerializer()
     coupons = QuotedCouponsSerializer()
     problems = LineProblemSerializer(many=True)
     needs = serializers.ListField(child=serializers.ChoiceField(choices=["address"]))
@@ -177,6 +220,7 @@ class OrderLineSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     picture = serializers.CharField(allow_blank=True)
     specs = LineSpecSerializer(many=True)
+    offer = OfferField()
     quantity = serializers.IntegerField()
     list_price_fen = serializers.IntegerField()
     unit_price_fen = serializers.IntegerField()
@@ -341,6 +385,7 @@ class CartSerializer(serializers.Serializer[Any]):
     goods_fen = serializers.IntegerField(help_text="Of what is selected.")
     discount_fen = serializers.IntegerField()
     payable_fen = serializers.IntegerField(help_text="Before freight.")
+    promotions = PromotionsSerializer()
     coupon = UsableCouponSerializer(allow_null=True, help_text="The one that would be used.")
     free_freight = FreeFreightSerializer(
         allow_null=True, help_text="null: freight never depends on the amount."

@@ -8,8 +8,11 @@ from typing import Any, Final
 from django.utils.translation import gettext_lazy as _
 
 from backend.money import Fen
-from orders import pricing
+from coupons import running
+from coupons.promotions import Voucher
+from orders import quotes
 from orders.checkout import Priced
+from orders.gifts import GONE
 from orders.lifecycle import Event
 from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
 from shop.addresses import SHOWN
@@ -33,7 +36,7 @@ _ACTIONS: dict[str, list[str]] = {
 }
 
 
-def offered_shape(offered: pricing.Offered) -> dict[str, Any]:
+def offered_shape(offered: quotes.Offered) -> dict[str, Any]:
     """A sku as a line shows it."""
     return {
         "sku": offered.sku,
@@ -49,9 +52,10 @@ def offered_shape(offered: pricing.Offered) -> dict[str, Any]:
     }
 
 
-def _quoted_line(line: pricing.Line) -> dict[str, Any]:
+def _quoted_line(line: quotes.Line) -> dict[str, Any]:
     return {
         **offered_shape(line.wish.offered),
+        "offer": line.wish.offer,
         "quantity": line.wish.quantity,
         "goods_fen": line.wish.goods,
         "discount_fen": line.discount,
@@ -70,7 +74,10 @@ WHY_UNUSABLE: Final = {
     "not_in_basket": _("What it is for isn't in the basket."),
     "too_few": _("There are too few of one kind."),
     "no_freight": _("There is no freight to pay."),
+    GONE: _("The gift has run out."),
 }
+# Why a promotion isn't had that a shopper might still have: the rest isn't for them, or not here.
+WITHIN_REACH: Final = ("below_threshold", "too_few", GONE)
 
 
 def why_unusable(reason: str, missing: Fen) -> str:
@@ -78,17 +85,48 @@ def why_unusable(reason: str, missing: Fen) -> str:
     return str(WHY_UNUSABLE[reason]) % {"missing": missing}
 
 
+def promotions_shape(quote: quotes.Quote) -> dict[str, Any]:
+    """The shop's promotions: those that a basket has, and those it might have."""
+    return {
+        "applied": [
+            {
+                **_named(applied.voucher),
+                "saves_fen": applied.saves,
+                "gifts": [
+                    {**offered_shape(wish.offered), "quantity": wish.quantity}
+                    for wish in applied.gifts
+                ],
+                "missing_fen": applied.missing,
+            }
+            for applied in quote.applied
+        ],
+        "within_reach": [
+            {
+                **_named(other.voucher),
+                "reason": other.reason,
+                "message": why_unusable(other.reason, other.missing),
+                "missing_fen": other.missing,
+            }
+            for other in sorted(quote.not_applied, key=lambda one: one.missing)
+            if other.reason in WITHIN_REACH
+        ],
+    }
+
+
+def _named(promotion: Voucher) -> dict[str, Any]:
+    return running.shape(promotion.id, promotion.name, promotion.kind, promotion.terms)
+
+
 def quote_shape(priced: Priced) -> dict[str, Any]:
     """A quote: what the confirm page draws."""
     quote = priced.quote
     known = quote.freight_known
-    lines = [line for part in quote.parts for line in part.lines]
     return {
         "stores": [
             {
                 "store": part.store,
                 "name": part.store_name,
-                "quantity": sum(line.wish.quantity for line in part.lines),
+                "quantity": sum(line.wish.quantity for line in part.lines if not line.wish.given),
                 "lines": [_quoted_line(line) for line in part.lines],
                 "goods_fen": part.goods,
                 "freight_fen": part.freight if known else None,
@@ -101,7 +139,8 @@ def quote_shape(priced: Priced) -> dict[str, Any]:
         "freight_fen": quote.freight if known else None,
         "discount_fen": quote.discount,
         "payable_fen": quote.payable,
-        "quantity": sum(line.wish.quantity for line in lines),
+        "quantity": sum(line.wish.quantity for line in quote.bought),
+        "promotions": promotions_shape(quote),
         "coupons": {
             "usable": [
                 {
@@ -138,13 +177,13 @@ def quote_shape(priced: Priced) -> dict[str, Any]:
                 "no_reason_return": False,
                 "ground": line.wish.offered.no_return_ground,
             }
-            for line in lines
+            for line in quote.lines
             if not line.wish.offered.no_reason_return
         ],
     }
 
 
-def problem_shape(problem: pricing.Problem) -> dict[str, Any]:
+def problem_shape(problem: quotes.Problem) -> dict[str, Any]:
     """A line that can't be bought, and why."""
     return {
         "sku": problem.sku,
@@ -163,6 +202,7 @@ def _line(line: OrderLine) -> dict[str, Any]:
         "name": line.name,
         "picture": picture_url(line.picture),
         "specs": line.specs,
+        "offer": line.offer_kind,
         "quantity": line.quantity,
         "list_price_fen": line.list_price_fen,
         "unit_price_fen": line.unit_price_fen,

@@ -10,15 +10,12 @@ from rest_framework.response import Response
 from backend.api import checked
 from backend.errors import BadCursor, NotFound
 from backend.schema import APPID, problems
-from shop import catalogue, details, lists, search, stores
+from shop import catalogue, lists, search, stores
 from shop.api.catalogue_schemas import (
     ITEM,
-    PRODUCT,
     STORE,
     CategoryListSerializer,
-    DetailQuery,
     ItemListSerializer,
-    ProductSerializer,
     ProductsQuery,
     StoreListSerializer,
     StoreQuery,
@@ -97,34 +94,6 @@ class ProductsView(VisitorView):
         answer = lists.page(self.merchant(), wanted, asked.get("cursor"))
         if words and "cursor" not in asked and (customer := self.visitor()) is not None:
             search.record(customer, words)
-        return Response(answer)
-
-
-class ProductView(VisitorView):
-    @extend_schema(
-        operation_id="product",
-        tags=["catalogue"],
-        parameters=[APPID, DetailQuery],
-        responses={200: ProductSerializer, **problems(NotFound)},
-        examples=[
-            OpenApiExample(
-                "a product", value=PRODUCT, response_only=True, status_codes=["200"]
-            )
-        ],
-    )  # fmt: skip
-    def get(self, request: Any, pk: int) -> Response:
-        """Everything a product's page shows. One that is off sale has `for_sale` false.
-
-        Whoever is signed in has it among what they looked at.
-        """
-        asked = checked(DetailQuery, request.query_params)
-        answer = details.detail(
-            self.merchant(),
-            pk,
-            store=asked.get("store"),
-            customer=self.visitor(),
-            with_stores=asked["stores"],
-        )
         return Response(answer)
 
 

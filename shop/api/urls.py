@@ -10,7 +10,6 @@ from shop.api.account_routes import routes as account_routes
 catalogue_routes = [
     path("categories", catalogue.CategoriesView.as_view()),
     path("products", catalogue.ProductsView.as_view()),
-    path("products/<id:pk>", catalogue.ProductView.as_view()),
     path("stores", catalogue.StoresView.as_view()),
     path("stores/<id:pk>", catalogue.StoreView.as_view()),
     path("search/popular", search.PopularView.as_view()),

@@ -145,7 +145,11 @@ def products(request: HttpRequest) -> HttpResponse:
 _PRODUCT_SQL: Final = """
 SELECT p.name, p.subtitle, p.brand, p.unit, p.pictures, p.description, p.params, p.specs, p.tags,
        p.sold, p.no_reason_return, p.no_return_ground, p.sale_starts_at, p.sale_ends_at,
-       p.on_sale, ARRAY[above.parent_id, c.parent_id, c.id]
+       p.on_sale, ARRAY[above.parent_id, c.parent_id, c.id],
+       ARRAY(SELECT jsonb_build_object('id', t.id, 'name', t.name, 'kind', t.kind, 'text', t.terms)
+             FROM coupons_coupontemplate t
+             WHERE t.merchant_id = p.merchant_id AND t.is_published AND t.way = 'automatic'
+               AND t.starts_at <= now() AND t.ends_at > now())
 FROM shop_product p
 LEFT JOIN shop_category c ON c.id = p.category_id
 LEFT JOIN shop_category above ON above.id = c.parent_id
@@ -169,7 +173,7 @@ def product(request: HttpRequest, pk: int) -> HttpResponse:
     names = (
         "name", "subtitle", "brand", "unit", "pictures", "description", "params", "specs", "tags",
         "sold", "no_reason_return", "no_return_ground", "sale_starts_at", "sale_ends_at",
-        "for_sale", "categories",
+        "for_sale", "categories", "promotions",
     )  # fmt: skip
     sku_names = (
         "id", "code", "spec_values", "picture", "weight_g", "market_price_fen", "price_fen",
@@ -266,10 +270,14 @@ WHERE st.merchant_id = %s AND st.sku_id = ANY(%s) AND st.on_sale AND k.on_sale A
 ORDER BY NOT s.is_default, s.sort, s.id
 """
 _WALLET_SQL: Final = """
-SELECT id, name, terms FROM coupons_coupon
-WHERE merchant_id = %s AND customer_id = %s AND status = 'claimed' AND valid_from <= now()
-  AND valid_until > now()
-ORDER BY valid_until, id LIMIT 200
+(SELECT id, name, terms FROM coupons_coupon
+ WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
+   AND valid_from <= now() AND valid_until > now()
+ ORDER BY valid_until, id LIMIT 200)
+UNION ALL
+SELECT id, name, terms FROM coupons_coupontemplate
+WHERE merchant_id = %(merchant)s AND is_published AND way = 'automatic' AND starts_at <= now()
+  AND ends_at > now()
 """
 _ADDRESS_SQL: Final = """
 SELECT id, receiver, phone, province_code, city_code, district_code, province, city, district,
@@ -284,7 +292,7 @@ _ADDRESS: Final = (
 def _quote(customer: tuple[Any, ...], items: list[dict[str, int]]) -> dict[str, Any]:
     pk, merchant, fee, free_over, _minutes = customer
     offers = {row[1]: row for row in run(_OFFERS_SQL, [merchant, [i["sku"] for i in items]])}
-    coupons = run(_WALLET_SQL, [merchant, pk])
+    coupons = run(_WALLET_SQL, {"merchant": merchant, "customer": pk})
     (address,) = run(_ADDRESS_SQL, [merchant, pk])
     lines = []
     for item in items:
@@ -323,6 +331,7 @@ def _quote(customer: tuple[Any, ...], items: list[dict[str, int]]) -> dict[str, 
         "goods_fen": goods,
         "freight_fen": freight,
         "discount_fen": off,
+        "promotions": {"applied": [], "within_reach": []},
         "payable_fen": goods + freight - off,
         "coupons": {"usable": usable},
         "address": dict(zip(_ADDRESS, address, strict=True)),

@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from backend.money import Fen
 from coupons.models import (
     Card,
     CardDifference,
@@ -19,9 +20,11 @@ from coupons.models import (
     CouponLot,
     CouponTemplate,
     Grant,
+    PromotionUse,
     Redemption,
     WeChatBatch,
 )
+from shop.models import PayAccount, Sku
 from tests.backend.desk import Shop, address, errors, filled, open_shop
 
 pytestmark = pytest.mark.django_db
@@ -166,3 +169,91 @@ def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
     Grant.objects.all().delete()
     assert client.post(page, {"post": "yes"}).status_code == 302
     assert not CouponTemplate.objects.exists()
+
+
+PROMOTION = {
+    **NEW,
+    "name": "Sale",
+    "way": "automatic",
+    "total": "",
+    "valid_days": "",
+    "is_published": "on",
+}
+
+
+def test_a_promotion_is_written_without_anything_to_claim(ours: Shop, client: Client) -> None:
+    assert saved(client, address(CouponTemplate, "add"), **PROMOTION).status_code == 302
+
+    sale = CouponTemplate.objects.get(name="Sale")
+    assert (sale.way, sale.total, sale.given, sale.remaining) == ("automatic", 0, 0, 0)
+    page = address(CouponTemplate, "change", sale.pk)
+    form = filled(client.get(page))
+    assert not {"total", "way", "kind", "per_customer", "valid_days"}.intersection(form)
+    terms = '{"threshold_fen": 5000, "off_fen": 1500}'
+    assert client.post(page, form | {"terms": terms}).status_code == 302
+    sale.refresh_from_db()
+    assert (sale.terms["off_fen"], sale.way) == (1500, "automatic")
+    assert "applies" in client.get(address(CouponTemplate, "changelist")).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"budget_fen": "100"}, "budget_fen"),
+        ({"per_day": "1"}, "per_day"),
+        ({"per_store": "1"}, "per_store"),
+        ({"per_customer_per_day": "1"}, "per_customer_per_day"),
+        ({"given_from_fen": "1"}, "given_from_fen"),
+        ({"valid_days": "7"}, "valid_days"),
+        ({"kind": "amount_off", "terms": '{"off_fen": 1, "personal": true}'}, "terms"),
+        ({"kind": "amount_off", "terms": '{"off_fen": 1, "grace_days": 3}'}, "terms"),
+        ({"kind": "gift", "terms": '{"sku": 999999}'}, "terms"),
+        ({"kind": "gift", "terms": '{"sku": "x"}'}, "terms"),
+        ({"way": "claim", "total": "1", "valid_days": "7", "kind": "gift", "terms": "SKU"}, "kind"),
+        ({"way": "claim", "valid_days": "7"}, "total"),
+    ],
+)
+def test_a_promotion_that_can_not_be_kept_is_refused(
+    wrong: dict[str, str], field: str, ours: Shop, client: Client
+) -> None:
+    terms = {"terms": json.dumps({"sku": ours.one(Sku).pk})} if wrong.get("terms") == "SKU" else {}
+
+    answer = saved(client, address(CouponTemplate, "add"), **PROMOTION | wrong | terms)
+
+    assert answer.status_code == 200
+    assert field in errors(answer)
+    assert CouponTemplate.objects.count() == 1
+
+
+def test_a_gift_is_one_of_the_shops_own(ours: Shop, client: Client) -> None:
+    gift = {"kind": "gift", "terms": json.dumps({"sku": ours.one(Sku).pk})}
+    other = {"kind": "gift", "terms": json.dumps({"sku": open_shop("Theirs").one(Sku).pk})}
+
+    assert saved(client, address(CouponTemplate, "add"), **PROMOTION | gift).status_code == 302
+    assert "terms" in errors(saved(client, address(CouponTemplate, "add"), **PROMOTION | other))
+
+
+def test_a_voucher_never_becomes_a_promotion_nor_is_a_promotion_given(
+    ours: Shop, client: Client
+) -> None:
+    page = address(CouponTemplate, "change", ours.one(CouponTemplate).pk)
+    assert "way" in errors(saved(client, page, way="automatic", total="", valid_days=""))
+
+    saved(client, address(CouponTemplate, "add"), **PROMOTION)
+    sale = CouponTemplate.objects.get(name="Sale")
+    grant = {"name": "To all", "template": str(sale.pk), "audience": "segment"}
+    assert "template" in errors(saved(client, address(Grant, "add"), **grant))
+    batch = {"template": str(sale.pk), "mode": "ours", "account": str(ours.one(PayAccount).pk)}
+    assert errors(saved(client, address(WeChatBatch, "add"), **batch, goods_name="all"))
+    assert not WeChatBatch.objects.exists()
+
+
+def test_a_promotion_that_was_used_stays_in_the_books(ours: Shop, client: Client) -> None:
+    saved(client, address(CouponTemplate, "add"), **PROMOTION | {"is_published": ""})
+    sale = CouponTemplate.objects.get(name="Sale")
+    page = address(CouponTemplate, "delete", sale.pk)
+    assert client.get(page).status_code == 200
+    PromotionUse.objects.create(
+        merchant=ours.merchant, template=sale, reference="P1", terms=sale.terms, saved_fen=Fen(1)
+    )
+    assert client.get(page).status_code == 403

@@ -11,7 +11,7 @@ from backend.money import Fen
 from coupons import offers
 from coupons.claiming import claim
 from coupons.models import Coupon, CouponTemplate
-from orders import basket, checkout
+from orders import basket, checkout, writing
 from orders.models import Order, Purchase
 from shop.models import Address, Customer, Merchant, Stock, StockMovement
 from tests.shop import goods
@@ -75,7 +75,7 @@ def place(
     placed = checkout.place_order(
         customer,
         checkout.Wanted(items, coupons=coupons),
-        checkout.Placing(payable=Fen(payable)),
+        writing.Placing(payable=Fen(payable)),
         key=key,
         request_hash=request_hash,
     )

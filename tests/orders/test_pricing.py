@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from backend.money import Fen
 from coupons.promotions import Voucher
-from orders.pricing import (
-    Circumstances,
-    FreightRule,
-    NotTogether,
-    Offered,
-    Quote,
-    Wish,
-    quote,
-)
+from orders.pricing import NotTogether, quote
+from orders.quotes import Circumstances, FreightRule, Offered, Quote, Wish
 
 
 def wish(sku: int, store: int, price: int, quantity: int) -> Wish:

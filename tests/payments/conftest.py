@@ -14,7 +14,7 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from backend.money import Fen
-from orders import basket, checkout
+from orders import basket, checkout, writing
 from orders.models import Purchase
 from payments.models import Payment
 from shop import login
@@ -60,7 +60,7 @@ class Shop:
         placed = checkout.place_order(
             self.customer,
             checkout.Wanted(items),
-            checkout.Placing(payable=Fen(1000 * quantity)),
+            writing.Placing(payable=Fen(1000 * quantity)),
             key=None,
             request_hash="",
         )

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.money import Fen
-from coupons.promotions import PROMOTIONS, Basket, BasketLine, Voucher, check, discount, text
+from coupons.promotions import (
+    PROMOTIONS,
+    Basket,
+    BasketLine,
+    Gift,
+    Voucher,
+    check,
+    discount,
+    text,
+)
 
 # sku, yuan each, how many
 Line = tuple[int, int, int]
@@ -234,3 +243,61 @@ def test_common_terms_say_which_goods_where_and_for_whom(
 def test_common_terms_that_mean_nothing_are_refused(terms: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         check("amount_off", {"off_fen": 10, **terms})
+
+
+def reduced(*rows: tuple[int, int, int, int]) -> Basket:
+    """Lines of (sku, unit price, quantity, what came off the line already)."""
+    return Basket(
+        tuple(
+            BasketLine(sku, 10 * sku, 1, Fen(price), count, off=Fen(off))
+            for sku, price, count, off in rows
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "terms", "off"),
+    [
+        # 3 × 1.00 less 0.10: a unit still costs 0.96 and a part of a fen, which is paid.
+        ("exchange", {"sku": 1}, (96,)),
+        ("sku_price", {"sku": 1, "price_fen": 90, "units": 3}, (20,)),
+        ("nth_rate", {"nth": 2, "pay_percent": 50}, (48,)),
+        ("percent_off", {"pay_percent": 90}, (29,)),
+        ("amount_off", {"off_fen": 500}, (290,)),
+        ("spend_and_save", {"threshold_fen": 290, "off_fen": 90}, (90,)),
+    ],
+)
+def test_a_coupon_reads_what_promotions_left(
+    kind: str, terms: dict[str, Any], off: tuple[int, ...]
+) -> None:
+    found = discount(Voucher(1, "券", kind, terms), reduced((1, 100, 3, 10)))
+
+    assert found.lines == off
+
+
+def test_a_coupon_may_be_kept_from_goods_that_a_promotion_reduced() -> None:
+    both = reduced((1, 100, 1, 0), (2, 100, 1, 1))
+
+    found = discount(
+        Voucher(1, "券", "amount_off", {"off_fen": 5, "not_with": ["promotion"]}), both
+    )
+
+    assert found.lines == (5, 0)
+
+
+def test_a_tier_that_is_reached_says_how_far_the_next_one_is() -> None:
+    tiers = [{"threshold_fen": 100, "off_fen": 10}, {"threshold_fen": 300, "off_fen": 50}]
+    terms = {"tiers": tiers}
+
+    assert discount(Voucher(1, "券", "spend_and_save", terms), basket((1, 120, 1))).missing == 180
+    assert discount(Voucher(1, "券", "spend_and_save", terms), basket((1, 300, 1))).missing == 0
+
+
+def test_a_gift_names_itself_and_the_goods_it_comes_with() -> None:
+    gift = Voucher(1, "赠", "gift", {"sku": 9, "threshold_fen": 200, "skus": [2]}, automatic=True)
+
+    found = discount(gift, basket((1, 500, 1), (2, 100, 2)))
+    short = discount(gift, basket((1, 500, 1), (2, 100, 1)))
+
+    assert found.gift == Gift(sku=9, units=1, places=(1,))
+    assert (short.gift, short.reason, short.missing) == (None, "below_threshold", 100)
