@@ -1,6 +1,7 @@
 """The task queue, and the one place where the clock's work is listed."""
 
 import contextlib
+import datetime as dt
 import logging
 import os
 import time
@@ -13,6 +14,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -22,6 +25,7 @@ log = logging.getLogger(__name__)
 
 # So long a sweep that was woken is thought to wait, should it have been lost on its way.
 WAKE_SECONDS: Final = 5
+_POSTPONED: Final = dt.timedelta(minutes=5)
 
 # name: {"task": dotted name, "schedule": seconds or crontab}. Every entry is a sweep that looks for
 # rows past a deadline, so one that was missed or came twice changes nothing.
@@ -120,6 +124,29 @@ def each(rows: list[int], step: Callable[[int], Any], name: str) -> int:
         except Exception:
             log.exception("%s failed for row %s", name, pk)
     return len(rows)
+
+
+def take_due(
+    rows: QuerySet[Any], column: str, step: Callable[[int], Any], sweep: Any, batch: int = 200
+) -> int:
+    """Take a step for each of the rows whose time has come, by `column`, oldest first. How many.
+
+    One that fails is said aloud and comes again in five minutes, so that the others have their
+    turn. Where a batch is full, the sweep wakes itself for the rest.
+    """
+    now = timezone.now()
+    due = rows.filter(**{f"{column}__lte": now})
+    found = list(due.order_by(column).values_list("pk", flat=True)[:batch])
+    for pk in found:
+        try:
+            step(pk)
+        except Exception:
+            log.exception("%s failed for row %s", sweep.name, pk)
+            due.filter(pk=pk).update(**{column: now + _POSTPONED})
+    metrics.sweep(sweep.name.rpartition(".")[2], len(found))
+    if len(found) == batch:
+        wake(sweep)
+    return len(found)
 
 
 def _waiting(name: str) -> str:

@@ -13,7 +13,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from backend import metrics
-from backend.celery import each, wake
+from backend.celery import each, take_due, wake
 from coupons import (
     automatic,
     batches,
@@ -93,11 +93,7 @@ def publish_batches() -> None:
 @shared_task
 def take_in_cards() -> None:
     """Put what WeChat gave out into wallets."""
-    due = Card.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
-    rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("take_in_cards", each(rows, cards.take_in, "card"))
-    if len(rows) == _BATCH:
-        wake(take_in_cards)
+    take_due(Card.objects.all(), "act_at", cards.take_in, take_in_cards)
 
 
 @shared_task
@@ -148,8 +144,4 @@ def _in_turn(pks: list[int], step: Callable[[int], bool], sweep: Any) -> int:
 @shared_task
 def greet_customers() -> None:
     """Give new customers, and those with a new phone, what waits for them."""
-    due = Customer.objects.filter(greet_at__lte=timezone.now()).order_by("greet_at")
-    rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("greet_customers", each(rows, automatic.greet, "greeting"))
-    if len(rows) == _BATCH:
-        wake(greet_customers)
+    take_due(Customer.objects.all(), "greet_at", automatic.greet, greet_customers)

@@ -10,7 +10,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
-from backend.celery import each, wake
+from backend.celery import take_due, wake
 from orders import figures, lifecycle, receivers
 from orders.models import Order, OrderStatus, Purchase
 
@@ -23,11 +23,7 @@ _SECONDS: Final = 40.0
 @shared_task
 def reward_paid() -> None:
     """Thank for payments, with what templates give after one."""
-    due = Purchase.objects.filter(reward_at__lte=timezone.now()).order_by("reward_at")
-    rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("reward_paid", each(rows, lifecycle.reward, "reward"))
-    if len(rows) == _BATCH:
-        wake(reward_paid)
+    take_due(Purchase.objects.all(), "reward_at", lifecycle.reward, reward_paid)
 
 
 @shared_task

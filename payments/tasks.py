@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from backend import metrics
-from backend.celery import each, wake
+from backend.celery import each, take_due, wake
 from orders.models import Purchase, PurchaseStatus
 from orders.tasks import reward_paid
 from payments import notifications, paying, refunds
@@ -20,15 +20,9 @@ _BATCH: Final = 200
 @shared_task
 def settle_notifications() -> None:
     """Messages to act on. A webhook that stored one wakes this; what it misses, the clock finds."""
-    due = Notification.objects.filter(
-        state=Notification.State.RECEIVED, act_at__lte=timezone.now()
-    ).order_by("act_at")
-    rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("settle_notifications", each(rows, notifications.act, "notification"))
-    if rows:
+    received = Notification.objects.filter(state=Notification.State.RECEIVED)
+    if take_due(received, "act_at", notifications.act, settle_notifications):
         wake(reward_paid)  # the shopper looks at the page after paying
-    if len(rows) == _BATCH:
-        wake(settle_notifications)
 
 
 @shared_task
@@ -48,23 +42,14 @@ def expire_purchases() -> None:
 def look_at_payments() -> None:
     """Trades to ask about, and trades of closed purchases to close."""
     paying.close_trades_of_closed()
-    due = Payment.objects.filter(status__in=OPEN_STATUSES, act_at__lte=timezone.now()).order_by(
-        "act_at"
-    )
-    rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("look_at_payments", each(rows, paying.look_when_due, "payment"))
-    if len(rows) == _BATCH:
-        wake(look_at_payments)
+    trades = Payment.objects.filter(status__in=OPEN_STATUSES)
+    take_due(trades, "act_at", paying.look_when_due, look_at_payments)
 
 
 @shared_task
 def push_refunds() -> None:
     """Refunds to ask for, or to ask about."""
-    due = Refund.objects.filter(act_at__lte=timezone.now()).order_by("act_at")
-    rows = list(due.values_list("pk", flat=True)[:_BATCH])
-    metrics.sweep("push_refunds", each(rows, refunds.push, "refund"))
-    if len(rows) == _BATCH:
-        wake(push_refunds)
+    take_due(Refund.objects.all(), "act_at", refunds.push, push_refunds)
 
 
 @shared_task

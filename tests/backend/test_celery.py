@@ -1,6 +1,7 @@
 """Tasks: what follows them, and what happens when nobody takes them."""
 
 import contextlib
+import datetime as dt
 import json
 import os
 import subprocess
@@ -11,8 +12,12 @@ from pathlib import Path
 import pytest
 from celery.contrib.testing.worker import start_worker
 from django.db import transaction
+from django.utils import timezone
 
 from backend import celery, logs, metrics, redis
+from backend.celery import take_due
+from coupons.tasks import greet_customers
+from shop.models import Customer, Merchant
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -128,3 +133,31 @@ def test_an_answer_never_waits_for_a_broker_that_is_away() -> None:
 )
 def test_the_broker_is_the_same_redis(url: str, broker: str) -> None:
     assert celery.broker_url(url) == broker
+
+
+@pytest.mark.django_db
+def test_rows_that_fail_make_way_for_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    """Two that always fail fill a batch of two: the third has its turn all the same."""
+    merchant = Merchant.objects.create(name="山野小铺", slug="shop")
+    early = timezone.now() - dt.timedelta(hours=1)
+    rows = [
+        Customer.objects.create(merchant=merchant, greet_at=early + dt.timedelta(minutes=n))
+        for n in range(3)
+    ]
+    greeted: list[int] = []
+
+    def greet(pk: int) -> None:
+        if pk != rows[2].pk:
+            raise ValueError("it can't be greeted")
+        greeted.append(pk)
+        Customer.objects.filter(pk=pk).update(greet_at=None)
+
+    for _run in range(2):
+        take_due(Customer.objects.all(), "greet_at", greet, greet_customers, batch=2)
+
+    assert greeted == [rows[2].pk]
+    assert len(caplog.records) == 2
+    for row in rows[:2]:
+        row.refresh_from_db()
+        assert row.greet_at is not None
+        assert row.greet_at > timezone.now()
