@@ -180,27 +180,65 @@ CALLS: Final[dict[str, Callable[[Vouchers, str], object]]] = {
     "coupon_list": lambda mine, stock_id: mine.coupons(
         OPENID, stock_id, appid=mine.credentials.appid
     ),
+    "coupon_query": lambda mine, stock_id: mine.coupon(
+        OPENID, f"C{stock_id}", appid=mine.credentials.appid
+    ),
+    "stock_create": lambda mine, stock_id: mine.create(stock(), f"CREATE{stock_id}"),
+    "code_upload": lambda mine, stock_id: mine.upload_codes(stock_id, ["U1", "U2"], "UPLOAD1"),
 }
+REPORTS: Final[dict[str, Callable[[Vouchers, str, str, str], None]]] = {
+    "coupon_use": lambda mine, stock_id, code, request: mine.use(
+        stock_id, code, appid=mine.credentials.appid, at=NOW, request_no=request
+    ),
+    "coupon_return": lambda mine, stock_id, code, request: mine.give_back(
+        stock_id, code, request_no=request
+    ),
+    "coupon_deactivate": lambda mine, stock_id, code, request: mine.deactivate(
+        stock_id, code, reason="erased", request_no=request
+    ),
+}
+FAULTS: Final = (
+    "drop_before", "timeout_after_accepting", "html_200", "http_502", "text_200", "systemerror",
+    "frequency", "bad_signature", "stale",
+)  # fmt: skip
 
 
 class TestDoubt:
     @pytest.mark.parametrize("call", sorted(CALLS))
-    @pytest.mark.parametrize(
-        "fault",
-        [
-            "drop_before", "timeout_after_accepting", "html_200", "http_502", "text_200",
-            "systemerror", "frequency", "bad_signature", "stale",
-        ],
-    )  # fmt: skip
+    @pytest.mark.parametrize("fault", FAULTS)
     def test_what_is_in_doubt_is_sent_again_and_done_once(
         self, fault: str, call: str, wechat: SandboxProcess, mine: Vouchers
     ) -> None:
-        stock_id = mine.create(stock(), number())
+        modes = {"code_upload": "MERCHANT_UPLOAD", "coupon_query": "MERCHANT_API"}
+        stock_id = mine.create(stock(modes.get(call, "WECHATPAY_MODE")), number())
+        if call == "coupon_query":
+            send(wechat, mine, stock_id, code=f"C{stock_id}")
         wechat.faults(call, fault)
 
         with pytest.raises(Retry):
             CALLS[call](mine, stock_id)
-        CALLS[call](mine, stock_id)
+        once = CALLS[call](mine, stock_id)
+        assert CALLS[call](mine, stock_id) == once
+
+    @pytest.mark.parametrize("call", sorted(REPORTS))
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_a_report_in_doubt_is_made_again_with_its_number_and_counted_once(
+        self, fault: str, call: str, wechat: SandboxProcess, mine: Vouchers
+    ) -> None:
+        stock_id = mine.create(stock(), number())
+        code, request, used = send(wechat, mine, stock_id)["coupon_code"], number(), number()
+        before: dict[str, str] = {}
+        if call == "coupon_return":
+            REPORTS["coupon_use"](mine, stock_id, code, used)
+            before = {used: "use"}
+        wechat.faults(call, fault)
+
+        with pytest.raises(Retry):
+            REPORTS[call](mine, stock_id, code, request)
+        REPORTS[call](mine, stock_id, code, request)
+
+        (coupon,) = wechat.stock(stock_id)["coupons"]
+        assert coupon["done"] == before | {request: call.removeprefix("coupon_")}
 
     @pytest.mark.parametrize("state", ["USED", "SENDED"])
     def test_a_use_that_may_have_been_done_is_reported_again_with_its_number(
