@@ -23,7 +23,7 @@ def heading(request: HttpRequest) -> str:
 
 # Group, then (icon, model) in the order of a shopkeeper's day.
 _MENU: Final = [
-    (_("Orders"), [("receipt_long", "orders", "order")]),
+    (_("Orders"), [("receipt_long", "orders", "order"), ("group", "shop", "customer")]),
     (
         _("Goods"),
         [

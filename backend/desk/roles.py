@@ -21,6 +21,7 @@ class Area(StrEnum):
     PRODUCTS = "products"
     STOCK = "stock"
     ORDERS = "orders"
+    CUSTOMERS = "customers"
     COUPONS = "coupons"
     COUNTER = "counter"
     MONEY = "money"
@@ -42,6 +43,7 @@ _EVERYDAY: Final = (
     Area.PRODUCTS,
     Area.STOCK,
     Area.ORDERS,
+    Area.CUSTOMERS,
     Area.COUPONS,
     Area.COUNTER,
     Area.MONEY,
@@ -66,7 +68,8 @@ ROLES: Final[Mapping[str, Mapping[Area, Level]]] = {
     },
     Staff.Role.SERVICE: dict.fromkeys(
         (Area.ORDERS, Area.COUPONS, Area.COUNTER, Area.PRODUCTS, Area.STORES), Level.VIEW
-    ),
+    )
+    | {Area.CUSTOMERS: Level.EDIT},
     Staff.Role.FINANCE: dict.fromkeys(
         (Area.MONEY, Area.ORDERS, Area.COUPONS, Area.COUNTER), Level.VIEW
     ),

@@ -251,6 +251,7 @@ def _sell(shop: Shop) -> None:
 def _redemption(shop: Shop) -> Redemption:
     """A coupon that was used at the counter."""
     customer = Customer.objects.create(merchant=shop.merchant, nickname=f"{shop.mark} passer-by")
+    shop.rows[Customer] = customer
     template, now = shop.one(CouponTemplate), timezone.now()
     coupon = Coupon.objects.create(
         merchant=shop.merchant,

@@ -30,6 +30,7 @@ from payments.models import Notification, Payment, Refund
 from shop.models import (
     Banner,
     Category,
+    Customer,
     HomeSection,
     LegalDocument,
     Merchant,
@@ -60,7 +61,7 @@ from tests.backend.desk import (
 pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
-    Banner, Card, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Grant,
+    Banner, Card, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Customer, Grant,
     HomeSection, LegalDocument, Merchant, Message, MessageTemplate, MiniProgram, Notice,
     Notification, Order, PayAccount, Payment, Product, Redemption, Refund, Sku, Staff, Stock,
     StockMovement, Store, Till, WeChatBatch,
@@ -318,7 +319,8 @@ def test_a_role_opens_its_areas_and_no_others(role: Staff.Role, ours: Shop) -> N
         assert (f'href="{address(model, "changelist")}"' in menu) == (
             level >= Level.VIEW and model is not Sku
         ), model
-        may_add = level >= Level.EDIT and not page.read_only and model is not Merchant
+        comes_by_itself = model in (Merchant, Customer)
+        may_add = level >= Level.EDIT and not page.read_only and not comes_by_itself
         added = client.get(address(model, "add"))
         assert added.status_code == (200 if may_add else 403), model
         changed = client.get(address(model, "change", ours.one(model).pk))
