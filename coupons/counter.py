@@ -161,7 +161,7 @@ def worth(coupon: Coupon, store: Store, bill: Fen | None, at: dt.datetime) -> Fe
         (line,),
         at=timezone.localtime(at),
         delivery="counter",
-        new_customer=not coupon.customer.paid_purchases,
+        customer="returning" if coupon.customer.paid_purchases else "new",
     )
     found = promotions.discount(Voucher(coupon.pk, coupon.name, coupon.kind, terms), basket)
     if not found.goods:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import orjson
 from django.core.exceptions import ValidationError
 from django.db import connection
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from backend.errors import NotFound
@@ -19,6 +20,8 @@ from shop.catalogue import picture_url
 from shop.goods import Goods
 from shop.models import Sku
 
+# So many may run at once: every quote weighs them, and `coupons.wallet` reads no more.
+MOST: Final = 50
 # What becomes of a coupon in a wallet.
 _OF_COUPONS: Final = frozenset({"personal", "given_back", "grace_days"})
 
@@ -35,6 +38,10 @@ def check(kind: str, way: str, terms: Mapping[str, Any]) -> None:
     if known := sorted(_OF_COUPONS.intersection(terms)):
         names = ", ".join(known)
         raise ValidationError({"terms": _("Only for coupons: %(names)s") % {"names": names}})
+    if "promotion" in terms.get("not_with", ()):
+        raise ValidationError({"terms": _("Promotions are kept apart by their groups.")})
+    if kind == Gift.KIND and terms.get("exclusive"):
+        raise ValidationError({"terms": _("Gifts are kept apart by their groups.")})
 
 
 _RUNNING_SQL: Final = """
@@ -42,6 +49,18 @@ SELECT id, name, kind, terms FROM coupons_coupontemplate
 WHERE merchant_id = %s AND is_published AND way = 'automatic' AND starts_at <= %s AND ends_at > %s
 ORDER BY ends_at, id
 """
+
+
+def has_room(template: CouponTemplate) -> bool:
+    """Whether as many may be published as there are, at no time of this one's more than `MOST`.
+
+    Counted roughly: all that run at some time of it.
+    """
+    others = CouponTemplate.objects.filter(
+        merchant_id=template.merchant_id, is_published=True, way=Way.AUTOMATIC,
+        starts_at__lt=template.ends_at, ends_at__gt=template.starts_at,
+    ).exclude(pk=template.pk)  # fmt: skip
+    return others.count() < MOST
 
 
 def about(
@@ -65,13 +84,14 @@ def about(
 
 
 def one(merchant: int, pk: int) -> CouponTemplate:
-    """A promotion that is published, before and after its time too: old links lead to it.
+    """A promotion that is published and has begun; when it is over, old links lead to it.
 
     Raises: NotFound.
     """
     found = CouponTemplate.objects.filter(
-        pk=pk, merchant_id=merchant, way=Way.AUTOMATIC, is_published=True
-    ).first()
+        pk=pk, merchant_id=merchant, way=Way.AUTOMATIC, is_published=True,
+        starts_at__lte=timezone.now(),
+    ).first()  # fmt: skip
     if found is None:
         raise NotFound(f"promotion {pk}")
     return found

@@ -71,9 +71,10 @@ _APPLICABLE_SQL: Final = """
    AND valid_from <= %(at)s AND valid_until > %(at)s
  ORDER BY valid_until, id LIMIT 200)
 UNION ALL
-SELECT id, name, kind, terms, true, ends_at FROM coupons_coupontemplate
-WHERE merchant_id = %(merchant)s AND is_published AND way = 'automatic'
-  AND starts_at <= %(at)s AND ends_at > %(at)s
+(SELECT id, name, kind, terms, true, ends_at FROM coupons_coupontemplate
+ WHERE merchant_id = %(merchant)s AND is_published AND way = 'automatic'
+   AND starts_at <= %(at)s AND ends_at > %(at)s
+ ORDER BY ends_at, id LIMIT 50)  -- the desk publishes no more
 ORDER BY 5, 6, 1
 """
 

@@ -26,7 +26,7 @@ from orders.writing import Placing
 from shop import stock
 from shop.cart import take_out
 from shop.catalogue import categories_of
-from shop.customers import stay
+from shop.customers import hold, stay
 from shop.models import Address, Customer, Merchant
 
 
@@ -108,7 +108,7 @@ class Placed:
 
 def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
     """What this basket costs this customer now. Reads only; as many queries for many lines as for
-    few: three, and one more where terms ask for categories, or where a gift may come along.
+    few: three, and one more each where terms ask for categories, for new customers, or give along.
 
     Raises: NotFound for an address or coupon that isn't theirs; CouponsDontCombine.
     """
@@ -145,7 +145,7 @@ def circumstances(
     by_category = not asked.isdisjoint({"categories", "except_categories"})
     return quotes.Circumstances(
         at=timezone.localtime(at),
-        new_customer=not customer.paid_purchases,
+        customer=queries.standing(customer) if "customers" in asked else "",
         categories=categories_of(customer.merchant_id, products) if by_category else {},
         gifts=basket.offers(customer.merchant_id, gifts, at) if gifts and wishes else {},
     )
@@ -227,7 +227,7 @@ def place_order(
 
     Stock and coupons are held with it. A payable of zero is paid as it is placed.
 
-    Locks: the new rows, the coupon, then the stock, by id.
+    Locks: the new rows, the coupon, then the stock, by id; the customer, where it is for new ones.
     Raises: PriceChanged with the new `Priced`; OutOfStock, NotForSale, StoreClosed, OverLimit with
         the lines; AddressNeeded, NoReturnNotAccepted, NothingToBuy, CouponUnavailable, KeyReused.
     """
@@ -259,8 +259,13 @@ def place_order(
                 for line in priced.quote.lines
             ]
             stock.hold(customer.merchant_id, takes, reference=purchase.number)
+            if _is_for_new(priced.quote):
+                _check_new(customer, purchase)
             if not purchase.payable_fen:
                 lifecycle.pay(purchase.pk, lifecycle.Trade(None, "free"), at=at)
+    except _NotNew as error:
+        again = price(customer, wanted, at=timezone.now())
+        raise PriceChanged(detail={"priced": again}) from error
     except IntegrityError:
         first = placed(customer, key, request_hash)
         if first is None:
@@ -274,6 +279,27 @@ def place_order(
     return (
         Placed(purchase, orders, new=True) if purchase.payable_fen else _whole(purchase, new=True)
     )
+
+
+class _NotNew(Exception):
+    """Another purchase of this customer's was faster."""
+
+
+def _is_for_new(quote: quotes.Quote) -> bool:
+    """Whether something of the price is for new customers. A coupon of it was given once; but a
+    promotion has no other bound than that it is had once.
+    """
+    return any(applied.voucher.terms.get("customers") == "new" for applied in quote.applied)
+
+
+def _check_new(customer: Customer, purchase: Purchase) -> None:
+    """There is no other purchase of this customer's, now that the next one waits for this.
+
+    Locks: the customer. Callers hold a transaction.
+    Raises: _NotNew.
+    """
+    if queries.standing(hold(customer), but=purchase) != "new":
+        raise _NotNew
 
 
 def _whole(purchase: Purchase, *, new: bool) -> Placed:

@@ -8,6 +8,7 @@ from typing import Final
 
 from backend.money import Fen
 from coupons.promotions import Basket, Gift, Voucher, discount
+from coupons.promotions.choice import Offer
 from orders.quotes import Applied, Circumstances, Given, Offered, Unusable, Wish
 
 GONE: Final = "gift_gone"
@@ -19,17 +20,18 @@ def choose(
     wishes: Sequence[Wish],
     given: Circumstances,
     *,
-    alone: bool,
+    beside: Sequence[Offer],
 ) -> tuple[list[Applied], list[Unusable]]:
     """The gifts of a basket, and why there aren't others.
 
-    Of one group one is given, the one that asks most; one that names no group is of the gifts'.
-    Beside an exclusive promotion (`alone`) there are none. A gift is for nothing and comes from a
-    store that its goods come from; where none of them has any left, the next of its group is given.
+    Of one group one is given, the one that asks most, unless money off of that group applies
+    (`beside`); one that names no group is of the gifts'. Beside an exclusive promotion there are
+    none. A gift is for nothing and comes from a store that its goods come from; where none of them
+    has any left, the next of its group is given.
     """
     applied: list[Applied] = []
     others: list[Unusable] = []
-    groups: set[str] = set()
+    alone, groups = any(offer.alone for offer in beside), {offer.group for offer in beside}
     taken = _taken(wishes)
     for voucher in sorted(promotions, key=lambda one: -one.terms.get("threshold_fen", 0)):
         found = discount(voucher, basket)

@@ -56,7 +56,7 @@ def quote(
     basket = _reduced(basket, promoted.off)
     left = [line.total for line in basket.lines]
     charge = _charge(left, wishes, freight, spared=promoted.spared)
-    most_freight = charge([0] * len(left))
+    most_freight = charge(left)
     offers, unusable = _weigh([one for one in vouchers if not one.automatic], basket, most_freight)
     if coupons is None:
         chosen = choice.best(offers, left, charge)
@@ -64,20 +64,19 @@ def quote(
         chosen = tuple(offer for offer in offers if offer.voucher.id in coupons)
         if not choice.lawful(chosen):
             raise NotTogether
-    picked = {offer.voucher.id for offer in chosen}
     lines = _shared(wishes, promoted, chosen, choice.taken_off(chosen, left))
     parts = _spared(_parts(lines, freight), (*promoted.chosen, *chosen))
     saved = _saved(parts)
-    usable = [
-        Usable(
-            offer.voucher,
-            saved.get((False, offer.voucher.id), Fen(0))
-            if offer.voucher.id in picked
-            else offer.discount.goods + min(Fen(most_freight), offer.discount.freight),
-            chosen=offer.voucher.id in picked,
-        )
-        for offer in offers
-    ]
+    # Freight to be spared there may be only where something else has brought it back.
+    freight_now = sum((part.freight for part in parts), Fen(0)) - Fen(promoted.spared)
+    usable = []
+    for offer in offers:
+        saves = saved.get((False, offer.voucher.id), Fen(0))
+        could = offer.discount.goods + max(Fen(0), min(freight_now, offer.discount.freight))
+        if saves or could:
+            usable.append(Usable(offer.voucher, saves or could, chosen=bool(saves)))
+        else:
+            unusable.append(Unusable(offer.voucher, "no_freight", Fen(0)))
     return Quote(
         parts=parts,
         usable=tuple(sorted(usable, key=lambda one: -one.saves)),
@@ -130,16 +129,17 @@ def _promote(
     totals = [line.total for line in basket.lines]
     charge = _charge(totals, wishes, rule)
     offers, others = _weigh(
-        [one for one in promotions if one.kind != Gift.KIND], basket, charge([0] * len(totals))
+        [one for one in promotions if one.kind != Gift.KIND], basket, charge(totals)
     )
-    chosen = choice.best(offers, totals, charge)
+    # Nobody chooses them: however many groups there are, each applies.
+    chosen = choice.best(offers, totals, charge, most=len(offers))
     taken = choice.taken_off(chosen, totals)
     along, not_along = gifts.choose(
         [one for one in promotions if one.kind == Gift.KIND],
         basket,
         wishes,
         given,
-        alone=any(offer.alone for offer in chosen),
+        beside=chosen,
     )
     return _Promoted(
         chosen,
@@ -180,7 +180,7 @@ def _basket(wishes: Sequence[Wish], given: Circumstances) -> Basket:
             for w in wishes
         ),
         at=given.at,
-        new_customer=given.new_customer,
+        customer=given.customer,
     )
 
 
@@ -196,19 +196,19 @@ def _charge(
     goods: Sequence[Fen], wishes: Sequence[Wish], rule: FreightRule | None, *, spared: int = 0
 ) -> choice.Freight:
     """What freight costs once so much has come off each line of goods, beyond what is spared."""
-    stores = [wish.offered.store for wish in wishes]
+    by_store: dict[int, list[int]] = {}
+    for place, wish in enumerate(wishes):
+        by_store.setdefault(wish.offered.store, []).append(place)
+    spent = [(own, sum((goods[place] for place in own), Fen(0))) for own in by_store.values()]
+    whole = sum(goods, Fen(0))
 
     def charge(off: Sequence[int]) -> int:
         if rule is None or not goods:
             return 0
         if not rule.per_order:
-            return max(0, _fee(rule, sum(goods, Fen(0)), Fen(sum(off))) - spared)
-        total = 0
-        for store in set(stores):
-            own = [place for place, here in enumerate(stores) if here == store]
-            spent = sum((goods[place] for place in own), Fen(0))
-            total += _fee(rule, spent, Fen(sum(off[place] for place in own)))
-        return max(0, total - spared)
+            return max(0, _fee(rule, whole, Fen(sum(off))) - spared)
+        fees = (_fee(rule, cost, Fen(sum(off[place] for place in own))) for own, cost in spent)
+        return max(0, sum(fees) - spared)
 
     return charge
 

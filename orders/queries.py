@@ -9,7 +9,7 @@ from django.db.models import Count, Prefetch, Q, QuerySet
 
 from backend.api import PAGE_SIZE, decode_cursor, encode_cursor
 from backend.errors import NotFound
-from orders.models import Order, OrderLine, OrderStatus, Purchase
+from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
 from shop.models import Customer
 
 # A tab of the order list, and what it holds. The keys of `counts` are the same words.
@@ -42,6 +42,19 @@ def counts(customer: Customer) -> dict[str, int]:
 def has_open(customer: Customer) -> bool:
     """Whether anything of this customer's is still under way."""
     return _orders(customer).filter(status__in=_OPEN).exists()
+
+
+def standing(customer: Customer, but: Purchase | None = None) -> str:
+    """What the customer is to terms: "returning", "new", or neither while a first purchase waits to
+    be paid (`but` for this one). At most one query.
+    """
+    if customer.paid_purchases:
+        return "returning"
+    unpaid = Purchase.objects.filter(
+        merchant_id=customer.merchant_id, customer_id=customer.pk,
+        status=PurchaseStatus.AWAITING_PAYMENT,
+    )  # fmt: skip
+    return "" if unpaid.exclude(pk=but.pk if but else 0).exists() else "new"
 
 
 # A row of the list: an unpaid purchase whole, else an order. Sorted by the order's id, of which a

@@ -88,12 +88,12 @@ class FreightRule:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What terms may ask besides the basket. `categories`: by product, its own and those above it;
-    `gifts`: by sku, how each store has what promotions give along.
+    """What terms may ask besides the basket. `customer`: as in `Basket`; `categories`: by product,
+    its own and those above it; `gifts`: by sku, how each store has what promotions give along.
     """
 
     at: dt.datetime | None = None
-    new_customer: bool = False
+    customer: str = "returning"
     categories: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     gifts: Mapping[int, Sequence[Offered]] = field(default_factory=dict)
 

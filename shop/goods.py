@@ -29,13 +29,18 @@ WHERE c.merchant_id = %(merchant)s
   AND ARRAY[c.id, c.parent_id, up.parent_id] && %(categories)s::bigint[]
 """
 
-# A product is among them when one of its skus is.
+# A product is among them when one of its skus is. Which products that can be is said besides, so
+# that a few named ones are found by their ids, and not by walking the whole catalogue.
 WHERE: Final = """EXISTS (
         SELECT 1 FROM shop_sku g WHERE g.product_id = p.id AND g.on_sale
           AND g.id <> ALL(%(goods_except_skus)s::bigint[])
           AND (%(goods_all)s OR p.category_id = ANY(%(goods_categories)s::bigint[])
                OR p.id = ANY(%(goods_products)s::bigint[]) OR g.id = ANY(%(goods_skus)s::bigint[]))
           AND (%(goods_only)s::bigint[] = '{}' OR g.id = ANY(%(goods_only)s::bigint[])))
+      AND (%(goods_all)s OR p.category_id = ANY(%(goods_categories)s::bigint[])
+           OR p.id = ANY(%(goods_products)s::bigint[])
+           OR p.id = ANY(ARRAY(SELECT g.product_id FROM shop_sku g
+                               WHERE g.id = ANY(%(goods_skus)s::bigint[]))))
       AND p.id <> ALL(%(goods_except_products)s::bigint[])
       AND (p.category_id IS NULL OR p.category_id <> ALL(%(goods_except_categories)s::bigint[]))"""
 

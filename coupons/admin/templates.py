@@ -94,7 +94,8 @@ class CouponTemplateForm(OwnedForm):
         except ValidationError as error:
             self.add_error(None, error)
             return
-        if "sku" in terms:
+        before = self.instance
+        if "sku" in terms and (kind, terms) != (before.kind, before.terms):
             own = Sku.objects.filter(pk=terms["sku"], merchant_id=self.whose() or 0)
             if not own.exists():
                 self.add_error("terms", _("There is no such sku."))
@@ -107,6 +108,12 @@ class CouponTemplateForm(OwnedForm):
         ):  # fmt: skip
             if cleaned.get(name) is not None:
                 self.add_error(name, _("Only for coupons: leave it empty."))
+        if cleaned.get("is_published") and not self.errors:
+            times = {name: cleaned[name] for name in ("starts_at", "ends_at")}
+            asked = CouponTemplate(pk=self.instance.pk, merchant_id=self.whose() or 0, **times)
+            if not running.has_room(asked):
+                message = _("At most %(most)s promotions run at once.")
+                self.add_error("is_published", message % {"most": running.MOST})
 
     def _check_limits(self, cleaned: dict[str, Any]) -> None:
         """Limits that are there are positive, and a budget covers what was given."""

@@ -37,7 +37,7 @@ class PromotionSerializer(NamedPromotionSerializer):
     terms = serializers.JSONField()
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
-    running = serializers.BooleanField(help_text="False: before or after its time.")
+    running = serializers.BooleanField(help_text="False: it is over.")
     gift = GiftSerializer(allow_null=True)
     products = ItemListSerializer(help_text="What it is for, on sale now; 20 a page.")
 
@@ -71,7 +71,7 @@ class PromotionView(VisitorView):
                 "terms": template.terms,
                 "starts_at": template.starts_at,
                 "ends_at": template.ends_at,
-                "running": template.starts_at <= at < template.ends_at,
+                "running": at < template.ends_at,
                 "gift": running.gift(template),
                 "products": lists.page(merchant, wanted, asked.get("cursor")),
             }

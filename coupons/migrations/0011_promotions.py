@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 import backend.money
 
-# On the way back: a promotion becomes a draft of a voucher, of which there is none to give.
+# On the way back: what is automatic is a draft, of which there is none to give.
 AS_BEFORE = """
 UPDATE coupons_coupontemplate SET is_published = false, valid_days = 1, valid_from = NULL,
     valid_until = NULL
@@ -156,7 +156,6 @@ class Migration(migrations.Migration):
             model_name="promotionuse",
             name="template",
             field=models.ForeignKey(
-                db_constraint=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="uses",
                 to="coupons.coupontemplate",

@@ -12,9 +12,7 @@ from shop.models import Owned
 class PromotionUse(Owned):
     """That a purchase had an automatic promotion, on the terms that it had then."""
 
-    template = models.ForeignKey(
-        CouponTemplate, on_delete=models.PROTECT, related_name="uses", db_constraint=False
-    )
+    template = models.ForeignKey(CouponTemplate, on_delete=models.PROTECT, related_name="uses")
     reference = models.CharField(_("used by"), max_length=40, help_text="The purchase's number.")
     terms = models.JSONField(_("terms"))
     saved_fen = FenField(_("saved (fen)"))

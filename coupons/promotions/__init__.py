@@ -33,6 +33,9 @@ PROMOTIONS: Final[dict[str, Promotion]] = {
     )
 }  # fmt: skip
 
+# Terms lie in every coupon, and every quote reads them.
+MOST_BYTES: Final = 64 * 1024
+
 
 def check(kind: str, terms: Mapping[str, Any]) -> None:
     """Refuse terms that can't be kept, or that nobody knows.
@@ -40,6 +43,12 @@ def check(kind: str, terms: Mapping[str, Any]) -> None:
     Raises: ValidationError, at the field.
     """
     own = PROMOTIONS[kind].terms
+    try:
+        size = len(orjson.dumps(terms))
+    except TypeError:
+        size = MOST_BYTES + 1
+    if size > MOST_BYTES:
+        raise ValidationError({"terms": _("These terms are too long, or nested too deeply.")})
     if unknown := sorted(set(terms) - own - scope.TERMS):
         names = ", ".join(unknown)
         raise ValidationError({"terms": _("Unknown terms: %(names)s") % {"names": names}})

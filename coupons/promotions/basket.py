@@ -34,13 +34,14 @@ class BasketLine:
 class Basket:
     """The lines a shopper means to buy at once, and what else terms may ask.
 
-    `at` is the shop's own time; left out, terms of the clock are not looked at.
+    `at` is the shop's own time; left out, terms of the clock are not looked at. `customer` is
+    "new", "returning", or neither: nothing was paid yet, but something waits to be.
     """
 
     lines: tuple[BasketLine, ...]
     at: dt.datetime | None = None
     delivery: str = "express"
-    new_customer: bool = False
+    customer: str = "returning"
 
     @property
     def goods(self) -> Fen:

@@ -3,7 +3,7 @@
 categories, products, skus   the goods it is for; none of the three: all of them
 except_categories, except_products, except_skus   but not these
 stores, delivery             ids of stores, kinds of delivery
-customers                    "new" (nothing paid yet) or "returning"
+customers                    "new" (nothing paid yet, nor waiting to be) or "returning"
 threshold_fen                so much of the right goods must be in the basket
 weekdays, hours, blackouts   0 is Monday; [["09:00", "21:00"]]; ["2026-12-24"]
 group, exclusive             see `coupons.promotions.choice`
@@ -107,7 +107,7 @@ def _day(value: Any) -> dt.date | None:
 
 def against(basket: Basket, terms: Mapping[str, Any]) -> str:
     """Why these terms aren't for this shopper, here and now; empty where they are."""
-    if "customers" in terms and (terms["customers"] == "new") != basket.new_customer:
+    if terms.get("customers", basket.customer) != basket.customer:
         return f"for_{terms['customers']}_customers"
     if "delivery" in terms and basket.delivery not in terms["delivery"]:
         return "not_this_delivery"

@@ -34,6 +34,8 @@ class SpendAndSave:
         for tier in tiers:
             if not isinstance(tier, Mapping):
                 raise ValidationError({"terms": _("Terms are names and values.")})
+            if "tiers" in terms and set(tier) != {"threshold_fen", "off_fen"}:
+                raise ValidationError({"terms": _("A tier says threshold_fen and off_fen.")})
             step = checks.fen(tier, "threshold_fen"), checks.fen(tier, "off_fen")
             if step[1] > step[0]:
                 raise ValidationError({"terms": _("It would take off more than is spent.")})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,12 @@ def wanted(customer: Customer, asked: Mapping[str, Any]) -> checkout.Wanted:
 
 
 def _gifts(seen: Sequence[Mapping[str, int]] | None) -> dict[int, int] | None:
-    return None if seen is None else {gift["sku"]: gift["quantity"] for gift in seen}
+    if seen is None:
+        return None
+    gifts: Counter[int] = Counter()
+    for gift in seen:
+        gifts[gift["sku"]] += gift["quantity"]
+    return dict(gifts)
 
 
 class QuoteView(ShopperView):

@@ -69,7 +69,7 @@ class RemarkSerializer(serializers.Serializer[Any]):
 
 class SeenGiftSerializer(serializers.Serializer[Any]):
     sku = Id()
-    quantity = serializers.IntegerField(min_value=1, max_value=MAX_QUANTITY)
+    quantity = serializers.IntegerField(min_value=1, max_value=BIGGEST)
 
 
 class PlaceRequestSerializer(QuoteRequestSerializer):

@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from backend.money import Fen
+from coupons import running
 from coupons.models import (
     Card,
     CardDifference,
@@ -207,6 +208,15 @@ def test_a_promotion_is_written_without_anything_to_claim(ours: Shop, client: Cl
         ({"valid_days": "7"}, "valid_days"),
         ({"kind": "amount_off", "terms": '{"off_fen": 1, "personal": true}'}, "terms"),
         ({"kind": "amount_off", "terms": '{"off_fen": 1, "grace_days": 3}'}, "terms"),
+        ({"kind": "amount_off", "terms": '{"off_fen": 1, "not_with": ["promotion"]}'}, "terms"),
+        ({"kind": "gift", "terms": '{"sku": 1, "exclusive": true}'}, "terms"),
+        ({"terms": '{"tiers": [{"threshold_fen": 9, "off_fen": 1, "x": 1}]}'}, "terms"),
+        ({"terms": '{"tiers": ' + "[" * 300 + "]" * 300 + "}"}, "terms"),
+        ({"kind": "amount_off", "terms": '{"off_fen": 1' + "0" * 400 + "}"}, "terms"),
+        (
+            {"kind": "amount_off", "terms": '{"off_fen": 1, "skus": [' + "1," * 40000 + "1]}"},
+            "terms",
+        ),
         ({"kind": "gift", "terms": '{"sku": 999999}'}, "terms"),
         ({"kind": "gift", "terms": '{"sku": "x"}'}, "terms"),
         ({"way": "claim", "total": "1", "valid_days": "7", "kind": "gift", "terms": "SKU"}, "kind"),
@@ -246,6 +256,31 @@ def test_a_voucher_never_becomes_a_promotion_nor_is_a_promotion_given(
     batch = {"template": str(sale.pk), "mode": "ours", "account": str(ours.one(PayAccount).pk)}
     assert errors(saved(client, address(WeChatBatch, "add"), **batch, goods_name="all"))
     assert not WeChatBatch.objects.exists()
+
+
+def test_a_promotion_whose_gift_is_gone_can_still_be_ended(ours: Shop, client: Client) -> None:
+    gift = {"kind": "gift", "terms": json.dumps({"sku": ours.one(Sku).pk})}
+    saved(client, address(CouponTemplate, "add"), **PROMOTION | gift)
+    sale = CouponTemplate.objects.get(name="Sale")
+    CouponTemplate.objects.filter(pk=sale.pk).update(terms={"sku": 999999})
+
+    page = address(CouponTemplate, "change", sale.pk)
+    assert saved(client, page, is_published="").status_code == 302
+    sale.refresh_from_db()
+    assert not sale.is_published
+
+
+def test_no_more_promotions_run_at_once_than_a_quote_weighs(ours: Shop, client: Client) -> None:
+    saved(client, address(CouponTemplate, "add"), **PROMOTION)
+    sale = CouponTemplate.objects.get(name="Sale")
+    for _n in range(running.MOST - 1):
+        sale.pk = None
+        sale.save()
+
+    full = saved(client, address(CouponTemplate, "add"), **PROMOTION | {"name": "One more"})
+    assert "is_published" in errors(full)
+    later = {"name": "Later", "starts_at_0": "2028-01-01", "ends_at_0": "2029-01-01"}
+    assert saved(client, address(CouponTemplate, "add"), **PROMOTION | later).status_code == 302
 
 
 def test_a_promotion_that_was_used_stays_in_the_books(ours: Shop, client: Client) -> None:

@@ -40,7 +40,7 @@ _ABOUT = {
         SELECT p.id FROM coupons_couponpass p JOIN coupons_coupon c ON c.id = p.coupon_id
         LEFT JOIN coupons_coupon f ON f.id = p.taken_id
         WHERE (c.status = 'passed') <> (p.taken_id IS NOT NULL)
-           OR f.terms <> c.terms OR f.valid_until <> c.valid_until""",
+           OR f.terms <> c.terms OR f.valid_from <> c.valid_from""",
     "a redemption is a use until it is undone": """
         SELECT r.id FROM coupons_redemption r LEFT JOIN coupons_couponuse u
         ON u.reference = r.number AND u.merchant_id = r.merchant_id

@@ -152,7 +152,7 @@ def test_terms_see_the_categories_the_clock_and_who_asks() -> None:
     vouchers = [tea, new, lunch]  # fmt: skip
     saturday = dt.datetime(2026, 11, 21, 12, 0)  # noqa: DTZ001  the shop's own time
 
-    given = Circumstances(saturday, new_customer=True, categories={2: (8, 9)})
+    given = Circumstances(saturday, customer="new", categories={2: (8, 9)})
     assert quote(basket, vouchers, freight(0), given=given).saved == {1: 500, 2: 100, 3: 100}
 
     later = Circumstances(saturday.replace(hour=14))

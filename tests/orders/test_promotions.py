@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given as drawn
@@ -127,6 +127,40 @@ def test_a_freight_promotion_comes_before_a_freight_coupon() -> None:
     assert paid(priced) == {"promotions": {1: 500}, "coupons": {1: 301}}
     assert [u.reason for u in nothing_left.unusable] == ["no_freight"]
     balances(priced)
+
+
+def test_freight_that_another_promotion_brings_back_is_spared() -> None:
+    """100.00 is free of freight, 80.00 isn't: with both promotions 80.00 is all that is paid."""
+    both = [off(1, 2000), promotion(2, "free_freight")]
+
+    for fee in (1000, 2500):
+        assert quote([wish(1, 1, 10000, 1)], both, freight(fee, 10000)).payable == 8000
+        coupons = [replace(one, automatic=False) for one in both]
+        assert quote([wish(1, 1, 10000, 1)], coupons, freight(fee, 10000)).payable == 8000
+
+
+def test_a_freight_coupon_that_spares_nothing_is_not_spent() -> None:
+    priced = quote(
+        [wish(1, 1, 10000, 1)], [Voucher(1, "免邮", "free_freight", {})], freight(800, 9900),
+        coupons=[1],
+    )  # fmt: skip
+
+    assert (priced.saved, [u.reason for u in priced.unusable]) == ({}, ["no_freight"])
+
+
+def test_however_many_groups_there_are_each_applies() -> None:
+    many = [off(n, 10, group=f"g{n}") for n in range(9)]
+
+    priced = quote([wish(1, 1, 10000, 1)], [*many, promotion(99, "free_freight")], freight(800))
+
+    assert (priced.discount, priced.payable) == (90 + 800, 9910)
+
+
+def test_a_gift_gives_way_to_money_off_of_its_group() -> None:
+    gift = promotion(2, "gift", sku=9, group="x")
+
+    assert with_gifts([wish(1, 1, 1000, 1)], [off(1, 100, group="x"), gift], present(9)).gifts == {}
+    assert with_gifts([wish(1, 1, 1000, 1)], [gift], present(9)).gifts == {9: 1}
 
 
 def present(
@@ -389,6 +423,58 @@ def test_the_last_gifts_are_given_once_however_many_come(merchant: Merchant) -> 
     assert counts(bought) == (99 - 12, 12)
     assert OrderLine.objects.filter(offer_kind="gift").count() == 3
     assert PromotionUse.objects.count() == 3
+
+
+@with_rows
+def test_a_newcomers_promotion_is_had_once_however_often_they_ask(merchant: Merchant) -> None:
+    row, given = shelf(merchant, count=99), shelf(merchant, count=99)
+    runs(merchant, "amount_off", off_fen=900, customers="new")
+    runs(merchant, "gift", sku=given.sku_id, customers="new")
+    customer = shopper(merchant)
+
+    first = place(customer, (row, 1), payable=100)
+    # While it waits they are neither new nor returning.
+    other = place(customer, (row, 1), payable=1000)
+    pay(first)
+    customer.refresh_from_db()
+    place(customer, (row, 1), payable=1000)
+    lifecycle.close(other.pk, CloseReason.CANCELLED, at=timezone.now(), by="shopper")
+    assert PromotionUse.objects.count() == 2
+    assert counts(given) == (98, 0)
+
+
+@with_rows
+@pytest.mark.parametrize("off_fen", [900, 1000])
+def test_nor_do_eight_calls_at_once_have_it_twice(merchant: Merchant, off_fen: int) -> None:
+    row = shelf(merchant, count=99)
+    runs(merchant, "amount_off", off_fen=off_fen, customers="new")
+    customer = shopper(merchant)
+
+    ended = at_once([partial(place, customer, (row, 1), payable=1000 - off_fen)] * 8)
+
+    assert ended == {"done": 1, "price_changed": 7}
+    assert PromotionUse.objects.count() == 1
+    assert counts(row)[0] == 98
+
+
+@with_rows
+def test_whoever_let_the_first_go_is_still_new(merchant: Merchant) -> None:
+    row, customer = shelf(merchant, count=99), shopper(merchant)
+    runs(merchant, "amount_off", off_fen=900, customers="new")
+    first = place(customer, (row, 1), payable=100)
+    lifecycle.close(first.pk, CloseReason.CANCELLED, at=timezone.now(), by="shopper")
+
+    place(customer, (row, 1), payable=100)
+
+
+@with_rows
+def test_a_used_promotion_can_not_be_deleted_behind_the_desks_back(merchant: Merchant) -> None:
+    customer, row = shopper(merchant), shelf(merchant)
+    sale = runs(merchant, "amount_off", off_fen=100)
+    place(customer, (row, 1), payable=900)
+
+    with connection.cursor() as cursor, pytest.raises(IntegrityError):
+        cursor.execute("DELETE FROM coupons_coupontemplate WHERE id = %s", [sale.pk])
 
 
 @with_rows

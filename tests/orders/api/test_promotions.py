@@ -109,6 +109,19 @@ def test_what_is_bought_with_a_gift_is_what_was_seen(
     assert (wrong.status, "gifts" in wrong.body["fields"]) == (400, True)
 
 
+def test_two_promotions_may_give_the_same(merchant: Merchant, customer: Customer, api: Api) -> None:
+    row, given = makers.shelf(merchant), makers.shelf(merchant)
+    for group in ("a", "b"):
+        runs(merchant, "gift", sku=given.sku_id, group=group)
+    in_cart(api, row)
+
+    seen = [{"sku": given.sku_id, "quantity": 1}] * 2
+    placed = api("POST", "purchases", {"from_cart": True, "payable_fen": 1000, "gifts": seen})
+
+    assert placed.status == 201, placed.body
+    assert len(placed.body["orders"][0]["lines"]) == 3
+
+
 def test_a_product_says_which_promotions_it_has_part_in(merchant: Merchant, api: Api) -> None:
     top = Category.objects.create(merchant=merchant, name="茶")
     below = Category.objects.create(merchant=merchant, name="绿茶", parent=top)
@@ -203,11 +216,15 @@ def test_an_old_link_leads_somewhere_and_a_draft_or_strangers_nowhere(
         starts_at=timezone.now() - dt.timedelta(days=2), ends_at=timezone.now()
     )
     assert api("GET", f"promotions/{sale.pk}").body["running"] is False
+    soon = runs(merchant, "amount_off", off_fen=2)
+    CouponTemplate.objects.filter(pk=soon.pk).update(
+        starts_at=timezone.now() + dt.timedelta(hours=1)
+    )
 
     CouponTemplate.objects.filter(pk=sale.pk).update(is_published=False)
     coupon = makers.template(merchant)
     elsewhere = runs(Merchant.objects.create(name="乙", slug="other"), "amount_off", off_fen=1)
-    for pk in (sale.pk, coupon.pk, elsewhere.pk, 2**63 - 1):
+    for pk in (sale.pk, soon.pk, coupon.pk, elsewhere.pk, 2**63 - 1):
         assert api("GET", f"promotions/{pk}").status == 404
 
 
