@@ -172,7 +172,7 @@ def worth(coupon: Coupon, store: Store, bill: Fen | None, at: dt.datetime) -> Fe
 
 
 def _line_of(coupon: Coupon, store: Store) -> BasketLine:
-    """The sku that a coupon names, at its price in the store: as many as the terms give."""
+    """The sku that a coupon names, at its price in the store: one, as a counter says no number."""
     sku = Sku.objects.filter(pk=coupon.terms["sku"], merchant_id=coupon.merchant_id).first()
     if sku is None:
         raise WorthNothing(detail={"reason": "not_applicable", "missing_fen": Fen(0)})

@@ -66,29 +66,39 @@ TRANSITIONS: Final[dict[Event, Step]] = {
 }
 
 _APPLICABLE_SQL: Final = """
-(SELECT id, name, kind, terms, false, valid_until FROM coupons_coupon
+(SELECT id, name, kind, terms, false, CASE WHEN valid_from > %(at)s THEN valid_from END, valid_until
+ FROM coupons_coupon
  WHERE merchant_id = %(merchant)s AND customer_id = %(customer)s AND status = 'claimed'
-   AND valid_from <= %(at)s AND valid_until > %(at)s
- ORDER BY valid_until, id LIMIT 200)
+   AND valid_until > %(at)s
+ ORDER BY id <> ALL(%(named)s::bigint[]), valid_until, id LIMIT 200)
 UNION ALL
-(SELECT id, name, kind, terms, true, ends_at FROM coupons_coupontemplate
+(SELECT id, name, kind, terms, true, NULL, ends_at FROM coupons_coupontemplate
  WHERE merchant_id = %(merchant)s AND is_published AND way = 'automatic'
    AND starts_at <= %(at)s AND ends_at > %(at)s
  ORDER BY ends_at, id LIMIT 50)  -- the desk publishes no more
-ORDER BY 5, 6, 1
+ORDER BY 5, 7, 1
 """
 
 
-def applicable(merchant: int, customer: int, at: dt.datetime) -> list[Voucher]:
-    """What may make a basket cheaper now: what lies unused and valid in the wallet, soonest to
-    expire first, then the shop's automatic promotions, soonest to end first.
+def applicable(
+    merchant: int, customer: int, at: dt.datetime, named: Iterable[int] = ()
+) -> list[Voucher]:
+    """What may make a basket cheaper: what lies unused in the wallet, soonest to expire first, then
+    the shop's automatic promotions, soonest to end first.
+
+    Of a wallet 200 are looked at, those that are `named` before others.
     """
-    parameters: dict[str, Any] = {"merchant": merchant, "customer": customer, "at": at}
+    parameters: dict[str, Any] = {
+        "merchant": merchant,
+        "customer": customer,
+        "at": at,
+        "named": list(named),
+    }
     with connection.cursor() as cursor:
         cursor.execute(_APPLICABLE_SQL, parameters)
         return [
-            Voucher(pk, name, kind, orjson.loads(terms), automatic)
-            for pk, name, kind, terms, automatic, _ends in cursor.fetchall()
+            Voucher(pk, name, kind, orjson.loads(terms), automatic, begins)
+            for pk, name, kind, terms, automatic, begins, _ends in cursor.fetchall()
         ]
 
 

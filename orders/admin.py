@@ -111,7 +111,7 @@ class LineInline(ReadOnlyInline):
 class ReductionInline(ReadOnlyInline):
     area = Area.ORDERS
     model = Reduction
-    fields = ("name", "kind", "on_what", "amount")
+    fields = ("name", "kind", "on_what", "amount", "by_merchant", "by_store")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("line")
@@ -123,6 +123,14 @@ class ReductionInline(ReadOnlyInline):
     @display(description=_("amount"))
     def amount(self, reduction: Reduction) -> str:
         return str(reduction.amount_fen)
+
+    @display(description=_("borne by the merchant"))
+    def by_merchant(self, reduction: Reduction) -> str:
+        return str(reduction.merchant_fen)
+
+    @display(description=_("borne by the store"))
+    def by_store(self, reduction: Reduction) -> str:
+        return str(reduction.store_fen)
 
 
 class ParcelInline(ReadOnlyInline):

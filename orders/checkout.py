@@ -114,7 +114,7 @@ def price(customer: Customer, wanted: Wanted, *, at: dt.datetime) -> Priced:
     """
     merchant = customer.merchant
     wishes, problems = basket.gather(merchant.pk, wanted.items, at)
-    vouchers = wallet.applicable(merchant.pk, customer.pk, at)
+    vouchers = wallet.applicable(merchant.pk, customer.pk, at, wanted.coupons or ())
     if wanted.coupons is not None:
         _check_coupons(customer, wanted.coupons, vouchers)
     address = _address(customer, wanted.delivery or {})
@@ -164,7 +164,8 @@ def freight_rule(merchant: Merchant) -> quotes.FreightRule:
 
 def _check_coupons(customer: Customer, asked: Sequence[int], known: Sequence[Voucher]) -> None:
     """Coupons named by the client are the customer's own, and can be used now."""
-    unknown = set(asked) - {voucher.id for voucher in known if not voucher.automatic}
+    usable = {voucher.id for voucher in known if not (voucher.automatic or voucher.begins)}
+    unknown = set(asked) - usable
     if not unknown:
         return
     own = Coupon.objects.filter(

@@ -37,6 +37,7 @@ _MENU: Final = [
         _("Marketing"),
         [
             ("confirmation_number", "coupons", "coupontemplate"),
+            ("local_activity", "coupons", "coupon"),
             ("redeem", "coupons", "grant"),
             ("password", "coupons", "codebatch"),
             ("qr_code_scanner", "coupons", "redemption"),

@@ -93,7 +93,7 @@ def _worth(batch: NewBatch) -> dict[str, Any]:
 
 
 def _times(batch: NewBatch) -> dict[str, Any]:
-    """WeChat counts days from Sunday, and seconds in a day of which the last is still good."""
+    """WeChat counts days from Sunday, and seconds in a day from 1 on, the last one still good."""
     times: dict[str, Any] = {
         "available_begin_time": wire.in_beijing(batch.begins).isoformat(timespec="seconds"),
         "available_end_time": wire.in_beijing(batch.ends).isoformat(timespec="seconds"),
@@ -108,7 +108,7 @@ def _times(batch: NewBatch) -> dict[str, Any]:
         }
         if batch.hours:
             week["available_day_time"] = [
-                {"begin_time": _second(begins), "end_time": _second(ends) - 1}
+                {"begin_time": max(1, _second(begins)), "end_time": _second(ends) - 1}
                 for begins, ends in batch.hours
             ]
         times["available_week"] = week
@@ -297,7 +297,10 @@ class Vouchers:
                 stock_id=str(facts["stock_id"]),
                 code=str(facts["coupon_code"]),
                 openid=str(facts.get("openid") or ""),
-                at=dt.datetime.fromisoformat(facts["send_time"]),
+                # Not each of them says when it was; then the message's own time is near enough.
+                at=dt.datetime.fromisoformat(
+                    facts.get("send_time") or json.loads(body)["create_time"]
+                ),
                 channel=str(facts.get("send_channel") or ""),
             )
         except BadSignature:

@@ -157,7 +157,7 @@ class GrantForm(OwnedForm, _SegmentFields):
 
     def clean_template(self) -> CouponTemplate:
         template: CouponTemplate = self.cleaned_data["template"]
-        if template.way not in offers.WAYS:
+        if template.way not in offers.WAYS or template.per_store is not None:
             raise ValidationError(_("Nobody can be given of this one."))
         return template
 

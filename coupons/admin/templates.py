@@ -120,6 +120,8 @@ class CouponTemplateForm(OwnedForm):
         for name in ("per_customer_per_day", "per_day", "per_store"):
             if cleaned.get(name) == 0:
                 self.add_error(name, _("At least 1, or leave it empty."))
+        if cleaned.get("per_store") and cleaned.get("way", self.instance.way) != Way.CLAIM:
+            self.add_error("per_store", _("Only who claims says in which store they are."))
         budget, kind = cleaned.get("budget_fen"), cleaned.get("kind", self.instance.kind)
         terms = cleaned.get("terms", self.instance.terms)
         if budget is None or self.errors or kind not in PROMOTIONS:

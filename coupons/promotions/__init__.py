@@ -59,6 +59,8 @@ def check(kind: str, terms: Mapping[str, Any]) -> None:
 def discount(voucher: Voucher, basket: Basket) -> Discount:
     """What a voucher takes off this basket, line by line; else why not, and what is missing."""
     terms = voucher.terms
+    if voucher.begins:
+        return Discount(reason="not_yet")
     if reason := scope.against(basket, terms):
         return Discount(reason=reason)
     places = scope.eligible(basket, terms)

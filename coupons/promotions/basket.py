@@ -50,13 +50,17 @@ class Basket:
 
 @dataclass(frozen=True, slots=True)
 class Voucher:
-    """A coupon of the shopper's, or an `automatic` promotion of the shop's, as pricing needs it."""
+    """A coupon of the shopper's, or an `automatic` promotion of the shop's, as pricing needs it.
+
+    `begins` is set while a coupon can't be used yet.
+    """
 
     id: int
     name: str
     kind: str
     terms: Mapping[str, Any]
     automatic: bool = False
+    begins: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,7 @@ def cart_shape(customer: Customer) -> dict[str, Any]:
         "free_freight": _free_freight(customer.merchant, quote.goods - promoted, off - promoted),
         "hint": {
             "name": near.voucher.name,
-            "message": why_unusable(near.reason, near.missing),
+            "message": why_unusable(near),
             "missing_fen": near.missing,
         }
         if near

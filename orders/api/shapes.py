@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from backend.money import Fen
 from coupons import running
 from coupons.promotions import Voucher
 from orders import quotes
@@ -68,6 +68,7 @@ WHY_UNUSABLE: Final = {
     "below_threshold": _("%(missing)s more to use it"),
     "not_applicable": _("It applies to nothing here."),
     "not_now": _("It can't be used at this time."),
+    "not_yet": _("It can be used from %(begins)s on."),
     "not_this_delivery": _("It isn't for this kind of delivery."),
     "for_new_customers": _("It is for new customers."),
     "for_returning_customers": _("It is for customers who have bought before."),
@@ -80,9 +81,14 @@ WHY_UNUSABLE: Final = {
 WITHIN_REACH: Final = ("below_threshold", "too_few", GONE)
 
 
-def why_unusable(reason: str, missing: Fen) -> str:
-    """Why a coupon can't be used."""
-    return str(WHY_UNUSABLE[reason]) % {"missing": missing}
+def why_unusable(one: quotes.Unusable) -> str:
+    """Why a coupon can't be used, or a promotion isn't had."""
+    begins = one.voucher.begins
+    facts = {
+        "missing": one.missing,
+        "begins": timezone.localtime(begins).strftime("%Y-%m-%d %H:%M") if begins else "",
+    }
+    return str(WHY_UNUSABLE[one.reason]) % facts
 
 
 def promotions_shape(quote: quotes.Quote) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def promotions_shape(quote: quotes.Quote) -> dict[str, Any]:
             {
                 **_named(other.voucher),
                 "reason": other.reason,
-                "message": why_unusable(other.reason, other.missing),
+                "message": why_unusable(other),
                 "missing_fen": other.missing,
             }
             for other in sorted(quote.not_applied, key=lambda one: one.missing)
@@ -156,7 +162,7 @@ def quote_shape(priced: Priced) -> dict[str, Any]:
                     "id": other.voucher.id,
                     "name": other.voucher.name,
                     "reason": other.reason,
-                    "message": why_unusable(other.reason, other.missing),
+                    "message": why_unusable(other),
                     "missing_fen": other.missing,
                 }
                 for other in quote.unusable

@@ -267,6 +267,7 @@ def _redemption(shop: Shop) -> Redemption:
         valid_until=now + dt.timedelta(days=7),
         claimed_at=now,
     )
+    shop.rows[Coupon] = coupon
     return Redemption.objects.create(
         merchant=shop.merchant,
         number=f"{shop.mark}-X",

@@ -19,6 +19,7 @@ from coupons.models import (
     CardDifference,
     CardReport,
     CodeBatch,
+    Coupon,
     CouponTemplate,
     Grant,
     Redemption,
@@ -61,8 +62,8 @@ from tests.backend.desk import (
 pytestmark = pytest.mark.django_db
 
 OWNED: list[type[Model]] = [
-    Banner, Card, CardDifference, CardReport, Category, CodeBatch, CouponTemplate, Customer, Grant,
-    HomeSection, LegalDocument, Merchant, Message, MessageTemplate, MiniProgram, Notice,
+    Banner, Card, CardDifference, CardReport, Category, CodeBatch, Coupon, CouponTemplate, Customer,
+    Grant, HomeSection, LegalDocument, Merchant, Message, MessageTemplate, MiniProgram, Notice,
     Notification, Order, PayAccount, Payment, Product, Redemption, Refund, Sku, Staff, Stock,
     StockMovement, Store, Till, WeChatBatch,
 ]  # fmt: skip
@@ -340,6 +341,7 @@ def test_a_role_presses_its_buttons_and_no_others(role: Staff.Role, ours: Shop) 
         (Stock, "receive", Area.STOCK, Level.EDIT),
         (Stock, "recount", Area.STOCK, Level.EDIT),
         (Stock, "history_of", Area.STOCK, Level.VIEW),
+        (Coupon, "void", Area.COUPONS, Level.EDIT),
         (CodeBatch, "download", Area.COUPONS, Level.EDIT),
         (Grant, "stop", Area.COUPONS, Level.EDIT),
         (Grant, "resume", Area.COUPONS, Level.EDIT),

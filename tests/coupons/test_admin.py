@@ -172,6 +172,28 @@ def test_only_a_draft_nobody_took_may_go(ours: Shop, client: Client) -> None:
     assert not CouponTemplate.objects.exists()
 
 
+def test_a_coupon_is_taken_out_of_a_wallet_with_a_reason(ours: Shop, client: Client) -> None:
+    coupon = ours.one(Coupon)
+    page = address(Coupon, "void", coupon.pk)
+    asked = {"_form_submitted": "True", "reason": "printed twice"}
+
+    # One that was used stays so.
+    client.post(page, asked)
+    coupon.refresh_from_db()
+    assert coupon.status == "used"
+
+    Coupon.objects.filter(pk=coupon.pk).update(status="claimed")
+    for _twice in range(2):
+        client.post(page, asked)
+    coupon.refresh_from_db()
+    assert coupon.status == "voided"
+    (event,) = coupon.events.filter(event="voided")
+    assert event.reference == "printed twice"
+    assert event.by
+    seen = client.get(address(Coupon, "change", coupon.pk)).content.decode()
+    assert "printed twice" in seen
+
+
 PROMOTION = {
     **NEW,
     "name": "Sale",

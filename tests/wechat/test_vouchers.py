@@ -312,6 +312,16 @@ class TestMessages:
         assert (said.stock_id, said.code) == (sent["stock_id"], sent["coupon_code"])
         assert (said.openid, said.channel) == (OPENID, "BUSICOUPON_SEND_CHANNEL_MINIAPP")
 
+    def test_without_a_time_or_an_openid_it_is_read_all_the_same(
+        self, mine: Vouchers, told: Any
+    ) -> None:
+        headers, body, sent = told("bare")
+
+        said = mine.notification(headers, body)
+
+        assert (said.code, said.openid) == (sent["coupon_code"], "")
+        assert said.at == dt.datetime.fromisoformat(json.loads(body)["create_time"])
+
     @pytest.mark.parametrize("fault", ["forged_signature", "stale"])
     def test_forged_or_old_it_is_not(self, fault: str, mine: Vouchers, told: Any) -> None:
         headers, body, _sent = told(fault)

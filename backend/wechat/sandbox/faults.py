@@ -43,6 +43,7 @@ FAULTS: Final[Mapping[str, frozenset[str]]] = {
     "refund_change": frozenset({"refund"}),
     "refund_closed": frozenset({"refund"}),
     "forged_signature": NOTICES,
+    "bare": VOUCHER_NOTICES,  # without openid and times, as some documents show it
     "double": NOTICES,
     "concurrent": NOTICES,
     "lost": NOTICES,

@@ -28,7 +28,7 @@ MODIFIABLE: Final = {
 }  # fmt: skip
 REQUEST_NO: Final = re.compile(r"[0-9A-Za-z|_*-]{1,128}")
 CODE: Final = re.compile(r"[0-9A-Za-z\-_\\/=| ]{1,32}")
-SENDED, USED, DEACTIVATED, EXPIRED = "SENDED", "USED", "DEACTIVATED", "EXPIRED"
+SENDED, USED, DEACTIVATED, EXPIRED, DELETED = "SENDED", "USED", "DEACTIVATED", "EXPIRED", "DELETED"
 
 
 @dataclass
@@ -201,8 +201,8 @@ class Vouchers:
             if len(spans) > 2:
                 raise _bad("available_day_time 不合法")
             for span in spans:
-                first = _whole(span, "begin_time", 0, 86399)
-                if first >= _whole(span, "end_time", 1, 86400):
+                first = _whole(span, "begin_time", 1, 86399)
+                if first >= _whole(span, "end_time", 1, 86399):
                     raise _bad("available_day_time 不合法")
 
     def query(self, merchant: Merchant, stock_id: str) -> dict[str, Any]:
@@ -442,7 +442,7 @@ class Vouchers:
         Raises: ValueError.
         """
         coupon = self.coupons.get((stock_id, code))
-        if coupon is None or state not in {SENDED, USED, DEACTIVATED}:
+        if coupon is None or state not in {SENDED, USED, DEACTIVATED, EXPIRED, DELETED}:
             raise ValueError("stock_id, coupon_code of a coupon, and state SENDED, USED…")
         coupon.state = state
         self._keep(coupon)

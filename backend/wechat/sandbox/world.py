@@ -9,7 +9,7 @@ from typing import Any
 from . import clock
 from .accounts import Accounts
 from .certificates import Authority
-from .faults import Fault, Faults
+from .faults import Fault, Faults, is_fault
 from .gateway import Gateway
 from .marketing import Marketing
 from .messages import payment_message, refund_message
@@ -77,6 +77,8 @@ class World:
             stock_id, _slash, code = notice.about.partition("/")
             merchant = self.accounts.merchants[notice.where["mch_id"]]
             facts = self.vouchers.news(self.vouchers.coupons[stock_id, code])
+            if is_fault(fault, "bare"):
+                facts = {name: facts[name] for name in ("event_type", "coupon_code", "stock_id")}
             body = envelope("COUPON.SEND", "coupon", facts, merchant)
             head = {"Content-Type": "application/json", "Request-ID": secrets.token_hex(8)}
             return body, {**head, **self.seal.headers(body, fault)}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from coupons.models import Coupon
 from orders.models import MAX_QUANTITY, Purchase
 from shop.models import Address, Customer, Merchant, Product, Sku, Stock, StockMovement, Store
 from tests.orders import makers
@@ -47,6 +50,36 @@ def test_lines_stand_by_store_and_every_amount_adds_up(
         {"id": coupon.pk, "name": coupon.name, "saves_fen": 300, "chosen": True}
     ]
     assert body["quantity"] == 3
+
+
+def test_a_coupon_of_tomorrow_says_when_and_a_named_one_is_found_among_many(
+    merchant: Merchant, customer: Customer, api: Api
+) -> None:
+    row = makers.shelf(merchant, price=2000)
+    tomorrow = makers.coupon(customer, terms={"threshold_fen": 1, "off_fen": 900})
+    Coupon.objects.filter(pk=tomorrow.pk).update(
+        valid_from=dt.datetime(2126, 1, 2, 3, 4, tzinfo=dt.UTC),
+        valid_until=dt.datetime(2126, 2, 2, tzinfo=dt.UTC),
+    )
+
+    (later,) = quote(api, item(row))["coupons"]["unusable"]
+    assert (later["id"], later["reason"]) == (tomorrow.pk, "not_yet")
+    assert later["message"] == "2126-01-02 11:04 起可用"
+    refused = api("POST", "purchases/quote", {"items": [item(row)], "coupons": [tomorrow.pk]})
+    assert (refused.status, refused.body["code"]) == (409, "coupon_unavailable")
+
+    many = makers.template(merchant, total=300, per_customer=100)
+    Coupon.objects.bulk_create(
+        Coupon(
+            merchant=merchant, template=many, customer=customer, ordinal=n, code=f"many{n}",
+            name="x", kind="amount_off", terms={"off_fen": n}, claimed_at=timezone.now(),
+            valid_from=timezone.now(), valid_until=timezone.now() + dt.timedelta(days=300 + n),
+        )
+        for n in range(1, 203)
+    )  # fmt: skip
+    last = Coupon.objects.get(code="many202")
+    named = quote(api, item(row), coupons=[last.pk])
+    assert (named["discount_fen"], len(named["coupons"]["usable"])) == (202, 200)
 
 
 def test_the_best_coupon_comes_first_and_the_others_say_what_is_missing(
