@@ -418,7 +418,7 @@ def _clone(row: Any, number: int) -> None:
     """The same row once more, under other unique texts."""
     hangs = {
         Stock: "sku", Order: "purchase", Staff: "user", WeChatBatch: "template",
-        CardDifference: "batch", Card: "batch",
+        CardDifference: "batch", Card: "batch", Coupon: "customer",
     }  # fmt: skip
     for name, hangs_on in hangs.items():
         if isinstance(row, name):
