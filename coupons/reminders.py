@@ -18,13 +18,15 @@ AHEAD: Final = dt.timedelta(hours=24)
 EVENTS: Final = (MessageTemplate.Event.COUPON_GIVEN, MessageTemplate.Event.COUPON_EXPIRES)
 
 
-def remind(customer: Customer, coupon_id: int, accepted: Sequence[str]) -> int:
+def remind(
+    customer: Customer, coupon_id: int, accepted: Sequence[str], *, key: str | None = None
+) -> int:
     """The customer accepted these templates in the prompt, for this coupon. How many are planned.
 
     Raises: NotFound.
     """
     coupon = queries.one(customer, coupon_id)
-    messages.agree(customer, accepted)
+    messages.agree(customer, accepted, key=key)
     now = timezone.now()
     planned = given(coupon, now)
     at = messages.waking(max(now, coupon.valid_until - AHEAD))

@@ -48,16 +48,18 @@ def templates(merchant: int, appid: str) -> list[MessageTemplate]:
 
 
 _AGREE_SQL: Final = """
-INSERT INTO shop_messagecredit AS c (merchant_id, customer_id, template_id, "left")
-SELECT t.merchant_id, %(customer)s, t.id, 1 FROM shop_messagetemplate t
+INSERT INTO shop_messagecredit AS c (merchant_id, customer_id, template_id, "left", last_key)
+SELECT t.merchant_id, %(customer)s, t.id, 1, %(key)s FROM shop_messagetemplate t
 WHERE t.merchant_id = %(merchant)s AND t.is_active AND t.template_id = ANY(%(ids)s)
 ON CONFLICT (merchant_id, customer_id, template_id)
-DO UPDATE SET "left" = least(c.left + 1, %(most)s)
+DO UPDATE SET "left" = least(c.left + 1, %(most)s), last_key = excluded.last_key
+WHERE excluded.last_key IS NULL OR c.last_key IS DISTINCT FROM excluded.last_key
 """
 
 
-def agree(customer: Customer, template_ids: Sequence[str]) -> None:
-    """The customer accepted these in the prompt: each may be sent once more.
+def agree(customer: Customer, template_ids: Sequence[str], *, key: str | None = None) -> None:
+    """The customer accepted these in the prompt: each may be sent once more. Said again with the
+    same key, it counts once.
 
     Locks: the customer's credits.
     """
@@ -66,6 +68,7 @@ def agree(customer: Customer, template_ids: Sequence[str]) -> None:
         "merchant": customer.merchant_id,
         "ids": list(template_ids),
         "most": _MOST_CREDITS,
+        "key": key,
     }
     with connection.cursor() as cursor:
         cursor.execute(_AGREE_SQL, values)

@@ -224,6 +224,7 @@ class RemindView(ShopperView):
     @extend_schema(
         operation_id="remind_coupon",
         tags=["coupons"],
+        parameters=[IDEMPOTENCY_KEY],
         request=AcceptedSerializer,
         responses={200: RemindedSerializer},
     )
@@ -231,7 +232,10 @@ class RemindView(ShopperView):
         """The shopper accepted these messages for this coupon: that they have it, and a day before
         it expires. Each comes once, and not at night."""
         asked = checked(AcceptedSerializer, request.data)
-        return Response({"planned": reminders.remind(self.customer(), pk, asked["accepted"])})
+        planned = reminders.remind(
+            self.customer(), pk, asked["accepted"], key=idempotency_key(request)
+        )
+        return Response({"planned": planned})
 
 
 class CouponView(ShopperView):

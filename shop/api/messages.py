@@ -8,8 +8,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from backend.api import checked
-from backend.schema import APPID
+from backend.api import checked, idempotency_key
+from backend.schema import APPID, IDEMPOTENCY_KEY
 from shop import messages
 from shop.login import ShopperView, VisitorView
 from shop.models import MessageTemplate
@@ -51,11 +51,12 @@ class SubscriptionsView(ShopperView):
     @extend_schema(
         operation_id="subscribe",
         tags=["messages"],
+        parameters=[IDEMPOTENCY_KEY],
         request=AcceptedSerializer,
         responses={204: None},
     )
     def post(self, request: Any) -> Response:
         """The shopper accepted these: each may be sent once more, whatever it will be about."""
         asked = checked(AcceptedSerializer, request.data)
-        messages.agree(self.customer(), asked["accepted"])
+        messages.agree(self.customer(), asked["accepted"], key=idempotency_key(request))
         return Response(status=204)

@@ -53,6 +53,9 @@ class MessageCredit(Owned):
     template = models.ForeignKey(MessageTemplate, on_delete=models.CASCADE, related_name="+")
     left = models.PositiveSmallIntegerField(default=0)
 
+    # The Idempotency-Key of the last request that counted.
+    last_key = models.CharField(max_length=64, null=True, editable=False)  # noqa: DJ001
+
     class Meta:
         constraints = [
             models.UniqueConstraint(

@@ -155,6 +155,20 @@ class TestAskedFor:
         assert len(told(wechat, customer)) == 1
         assert MessageCredit.objects.get().left == 2
 
+    @pytest.mark.parametrize("path", ["me/subscriptions", "coupons/{coupon}/remind"])
+    def test_the_same_request_again_counts_once(
+        self, path: str, api: Api, customer: Customer, expires: MessageTemplate
+    ) -> None:
+        address = path.format(coupon=coupon(customer).pk)
+        body = {"accepted": [expires.template_id]}
+
+        for key in ("tap-1", "tap-1", "tap-2", "tap-2"):
+            answer = api("POST", address, body, Idempotency_Key=key)
+            assert answer.status in {200, 204}, answer.body
+
+        spent = Message.objects.count()
+        assert MessageCredit.objects.get().left + spent == 2
+
     def test_agreed_at_once_it_is_planned_once(
         self, customer: Customer, expires: MessageTemplate
     ) -> None:
