@@ -12,6 +12,7 @@ import select
 import time
 from typing import Final
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base
 
 QUIET_SECONDS: Final = 30.0
@@ -21,6 +22,22 @@ class DatabaseWrapper(base.DatabaseWrapper):
     looked_at = 0.0
     health_check_enabled: bool
     health_check_done: bool
+
+    def init_connection_state(self) -> None:
+        """Refuse a server that isolates more than we are written for: there a rush would fail with
+        conflicts of serialization where here one waits for the other. Asked once a connection.
+
+        Raises: ImproperlyConfigured.
+        """
+        super().init_connection_state()
+        (level,) = self.connection.execute("SHOW default_transaction_isolation").fetchone()
+        if not self.get_autocommit():
+            self.connection.commit()
+        if level != "read committed":
+            raise ImproperlyConfigured(
+                f"The database's default_transaction_isolation is {level!r}: set it back to"
+                " 'read committed' for this role and database."
+            )
 
     def close_if_health_check_failed(self) -> None:
         """Close a connection whose server is gone, so that the next query opens another."""

@@ -5,11 +5,13 @@ import select
 
 import psycopg
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection, connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from backend import rows
+from backend.database.base import DatabaseWrapper
 from shop.models import Merchant, MiniProgram, Store
 from tests.shop.conftest import open_shop
 
@@ -101,3 +103,16 @@ def test_rows_written_by_hand_are_what_the_orm_reads() -> None:
         (key, [[["09:00", "21:00"]]]) for key in sorted(keys["shop_store"])
     ]
     assert MiniProgram.objects.get(appid="wx-another").secret == WORD
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_a_database_that_isolates_more_is_refused_in_words(level: str) -> None:
+    told = {**connection.settings_dict}
+    escaped = level.replace(" ", "\\ ")
+    told["OPTIONS"] = {
+        **told["OPTIONS"],
+        "options": f"-c default_transaction_isolation={escaped}",
+    }
+
+    with pytest.raises(ImproperlyConfigured, match=level):
+        DatabaseWrapper(told).connect()
