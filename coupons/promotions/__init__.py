@@ -18,11 +18,12 @@ from backend.money import Fen
 from coupons.promotions import scope
 from coupons.promotions.amount_off import AmountOff
 from coupons.promotions.basket import Basket, BasketLine, Discount, Gift, Promotion, Voucher
-from coupons.promotions.fixed_price import Exchange, SkuPrice
+from coupons.promotions.exchange import Exchange
 from coupons.promotions.free_freight import FreeFreight
 from coupons.promotions.gift import GiftWithGoods
 from coupons.promotions.nth_rate import NthRate
 from coupons.promotions.percent_off import PercentOff
+from coupons.promotions.sku_price import SkuPrice
 from coupons.promotions.spend_and_save import SpendAndSave
 
 PROMOTIONS: Final[dict[str, Promotion]] = {

@@ -1,4 +1,4 @@
-"""单品价 and 兑换券: a named sku for a fixed price, or for nothing."""
+"""单品价: a named sku for a fixed price."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
@@ -14,7 +14,7 @@ from coupons.promotions.basket import Basket, Discount
 _MOST_UNITS: Final = 999
 
 
-def _down_to(basket: Basket, sku: int, price: int, units: int) -> Discount:
+def down_to(basket: Basket, sku: int, price: int, units: int) -> Discount:
     """So many units of the sku cost `price`, the first ones of the basket."""
     off: list[Fen] = []
     for line in basket.lines:
@@ -42,7 +42,7 @@ class SkuPrice:
             checks.whole(terms, "units", least=1, most=_MOST_UNITS)
 
     def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
-        return _down_to(basket, terms["sku"], terms["price_fen"], terms.get("units", 1))
+        return down_to(basket, terms["sku"], terms["price_fen"], terms.get("units", 1))
 
     def most(self, terms: Mapping[str, Any]) -> Fen | None:
         return None
@@ -52,28 +52,3 @@ class SkuPrice:
             "price": Fen(terms["price_fen"]),
             "units": terms.get("units", 1),
         }
-
-
-class Exchange:
-    """Terms: `sku`, `price_fen` (what is still paid for it; nothing where it is left out)."""
-
-    kind: ClassVar[str] = "exchange"
-    label: ClassVar[str | Promise] = _("exchange voucher")
-    at_counter: ClassVar[str] = "sku"
-    terms: ClassVar[frozenset[str]] = frozenset({"sku", "price_fen"})
-
-    def check(self, terms: Mapping[str, Any]) -> None:
-        checks.whole(terms, "sku", least=1, most=checks.BIGGEST_ID)
-        if "price_fen" in terms:
-            checks.fen(terms, "price_fen", least=0)
-
-    def discount(self, basket: Basket, terms: Mapping[str, Any]) -> Discount:
-        return _down_to(basket, terms["sku"], terms.get("price_fen", 0), 1)
-
-    def most(self, terms: Mapping[str, Any]) -> Fen | None:
-        return None
-
-    def text(self, terms: Mapping[str, Any]) -> str:
-        if price := terms.get("price_fen", 0):
-            return translate("One for %(price)s") % {"price": Fen(price)}
-        return translate("One for free")
