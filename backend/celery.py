@@ -41,6 +41,7 @@ SCHEDULE: dict[str, dict[str, Any]] = {
     "rewards": {"task": "orders.tasks.reward_paid", "schedule": 15},
     "codes": {"task": "coupons.tasks.make_codes", "schedule": 15},
     "grants": {"task": "coupons.tasks.run_grants", "schedule": 15},
+    "old-phones": {"task": "coupons.tasks.forget_phones", "schedule": 21600},
     "greetings": {"task": "coupons.tasks.greet_customers", "schedule": 10},
     "reminders": {"task": "coupons.tasks.send_reminders", "schedule": 30},
     "wechat-batches": {"task": "coupons.tasks.publish_batches", "schedule": 15},

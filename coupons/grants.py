@@ -321,6 +321,27 @@ def _land(target: GrantTarget, customer: int, at: dt.datetime) -> bool:
     return True
 
 
+_FORGET_SQL: Final = """
+DELETE FROM coupons_granttarget WHERE id IN (
+    SELECT t.id FROM coupons_granttarget t
+    JOIN coupons_grant g ON g.id = t.grant_id
+    JOIN coupons_coupontemplate o ON o.id = g.template_id
+    WHERE t.phone_hash <> '' AND g.state = 'done'
+      AND (t.landed_at IS NOT NULL OR g.waits_until <= %(at)s OR o.ends_at <= %(at)s)
+    LIMIT %(limit)s FOR UPDATE OF t SKIP LOCKED)
+"""
+
+
+def forget(at: dt.datetime, limit: int = 5000) -> int:
+    """Delete the phones of ended grants that landed, or can't any more. How many there were.
+
+    Locks: those targets, skipped where somebody has them.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FORGET_SQL, {"at": at, "limit": limit})
+        return int(cursor.rowcount)
+
+
 def _giving(grant: Grant, customer: int) -> claiming.Giving:
     return claiming.Giving(
         grant.merchant_id, grant.template_id, customer, Way.GRANT, ways=offers.WAYS,

@@ -63,6 +63,15 @@ def run_grants() -> None:
 
 
 @shared_task
+def forget_phones() -> None:
+    """Forget the phones that waited for somebody, and wait no more."""
+    at, gone = timezone.now(), 0
+    while found := grants.forget(at):
+        gone += found
+    metrics.sweep("forget_phones", gone)
+
+
+@shared_task
 def send_reminders() -> None:
     """Send what shoppers agreed to be told about their coupons."""
     rows = messages.due(reminders.EVENTS, timezone.now(), _BATCH)

@@ -17,7 +17,7 @@ from backend.desk.tenancy import MerchantAdmin, OwnedForm
 from backend.desk.widgets import action, display
 from backend.errors import DomainError
 from backend.numbers import new_number
-from coupons import batches, reports
+from coupons import batches, comparison, reports
 from coupons.models import Card, CardDifference, CardReport, WeChatBatch
 from coupons.tasks import publish_batches, report_cards
 
@@ -50,7 +50,7 @@ class WeChatBatchAdmin(MerchantAdmin):
     fields: ClassVar[Any] = ("template", "account", "code_mode", ("goods_name", "path"))
     _seen = (
         "stock_id", "shown_state", "told_total", "uploaded", "sent", "error", "compare_at",
-        "created_at",
+        "to_compare", "created_at",
     )  # fmt: skip
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -68,6 +68,12 @@ class WeChatBatchAdmin(MerchantAdmin):
         if change:
             batches.due(obj.template)
         wake(publish_batches)
+
+    @display(description=_("not compared yet"))
+    def to_compare(self, batch: WeChatBatch) -> str:
+        """Of so many a night: a chain that gives more is behind, and sees it here."""
+        left = batch.cards.filter(compared_at=None)[: comparison.MOST_A_NIGHT + 1].count()
+        return f"> {comparison.MOST_A_NIGHT}" if left > comparison.MOST_A_NIGHT else str(left)
 
     @display(
         description=_("state"),

@@ -19,7 +19,7 @@ from django.utils import timezone
 from backend.money import Fen
 from coupons import automatic, claiming, grants, offers, segments
 from coupons.models import Coupon, CouponEvent, CouponTemplate, Grant, GrantTarget
-from coupons.tasks import greet_customers, run_grants
+from coupons.tasks import forget_phones, greet_customers, run_grants
 from orders import lifecycle
 from orders.models import Purchase
 from orders.tasks import reward_paid
@@ -340,6 +340,27 @@ class TestLists:
 
         assert grants.land(newcomer) is None
         assert Coupon.objects.count() == 0
+
+    @pytest.mark.parametrize("why", ["landed", "late", "over"])
+    def test_a_phone_that_waits_no_more_is_forgotten(self, merchant: Merchant, why: str) -> None:
+        made = listed(template(merchant), ["13900000009", "13900000008"])
+        kept = listed(template(merchant), ["13900000009"])
+        run_grants()
+        if why == "landed":
+            (newcomer,) = crowd(merchant, 1, phone="13900000009")
+            Grant.objects.filter(pk=kept.pk).update(waits_until=now() + dt.timedelta(days=1))
+            grants.land(newcomer)
+        elif why == "late":
+            Grant.objects.filter(pk=made.pk).update(waits_until=now())
+        else:
+            CouponTemplate.objects.filter(pk=made.template_id).update(ends_at=now())
+
+        forget_phones()
+        forget_phones()
+
+        waiting = GrantTarget.objects.exclude(phone_hash="")
+        left = {"landed": (1, 0), "late": (0, 1), "over": (0, 1)}[why]
+        assert (waiting.filter(grant=made).count(), waiting.filter(grant=kept).count()) == left
 
     @pytest.mark.parametrize("why", ["not begun", "sold out", "unpublished"])
     def test_what_can_not_land_today_lands_another_day(self, merchant: Merchant, why: str) -> None:
