@@ -17,7 +17,7 @@ from backend.api import checked
 from backend.errors import NotFound
 from backend.schema import APPID, problems
 from coupons import cards, running, wallet
-from coupons.api.promotions import NamedPromotionSerializer
+from coupons.api.promotions import ProductPromotionSerializer
 from payments import payers
 from shop import catalogue, details, erasure, favourites, lists, search
 from shop.api.accounts import CustomerSerializer, MeView, customer_shape
@@ -92,7 +92,10 @@ class HomeView(VisitorView):
 
 
 class ProductScreenSerializer(ProductSerializer):
-    promotions = NamedPromotionSerializer(many=True, help_text="They apply by themselves.")
+    promotions = ProductPromotionSerializer(
+        many=True,
+        help_text="Promotions it has part in; nobody claims them. With `store`, that store's.",
+    )
 
 
 class ProductView(VisitorView):
@@ -111,7 +114,8 @@ class ProductView(VisitorView):
                             "id": 3,
                             "name": "满额立减",
                             "kind": "spend_and_save",
-                            "text": "满 999.00 元减 100.00 元",
+                            "text": "满 ¥999.00 减 ¥100.00",
+                            "ends_at": "2026-12-01T00:00:00+08:00",
                         }
                     ],
                 },
@@ -139,6 +143,7 @@ class ProductView(VisitorView):
             product=pk,
             skus=[sku["id"] for sku in shown["skus"]],
             categories=tuple(shown["categories"]),
+            store=asked.get("store"),
         )
         return Response({**shown, "promotions": promotions})
 

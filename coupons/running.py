@@ -42,10 +42,12 @@ def check(kind: str, way: str, terms: Mapping[str, Any]) -> None:
         raise ValidationError({"terms": _("Promotions are kept apart by their groups.")})
     if kind == Gift.KIND and terms.get("exclusive"):
         raise ValidationError({"terms": _("Gifts are kept apart by their groups.")})
+    if kind == Gift.KIND and "store_percent" in terms:
+        raise ValidationError({"terms": _("Nobody bears a part of a gift: it takes nothing off.")})
 
 
 _RUNNING_SQL: Final = """
-SELECT id, name, kind, terms FROM coupons_coupontemplate
+SELECT id, name, kind, terms, ends_at FROM coupons_coupontemplate
 WHERE merchant_id = %s AND is_published AND way = 'automatic' AND starts_at <= %s AND ends_at > %s
 ORDER BY ends_at, id
 """
@@ -70,16 +72,21 @@ def about(
     product: int,
     skus: Iterable[int],
     categories: tuple[int, ...],
+    store: int | None,
 ) -> list[dict[str, Any]]:
-    """Those that run now and are for a product, soonest to end first: what its page says."""
+    """Those that run now and are for a product, in this store or in any, soonest to end first: what
+    its page says.
+    """
     own = list(skus)
     with connection.cursor() as cursor:
         cursor.execute(_RUNNING_SQL, [merchant, at, at])
-        running = [(*row[:3], orjson.loads(row[3])) for row in cursor.fetchall()]
+        running = [(*row[:3], orjson.loads(row[3]), row[4]) for row in cursor.fetchall()]
     return [
-        shape(pk, name, kind, terms)
-        for pk, name, kind, terms in running
-        if promotions.about(kind, terms, product=product, skus=own, categories=categories)
+        {**shape(pk, name, kind, terms), "ends_at": ends_at}
+        for pk, name, kind, terms, ends_at in running
+        if promotions.about(
+            kind, terms, product=product, skus=own, categories=categories, store=store
+        )
     ]
 
 
@@ -95,6 +102,11 @@ def one(merchant: int, pk: int) -> CouponTemplate:
     if found is None:
         raise NotFound(f"promotion {pk}")
     return found
+
+
+def is_for(template: CouponTemplate, store: int | None) -> bool:
+    """Whether it is for a store's goods at all."""
+    return store is None or store in template.terms.get("stores", [store])
 
 
 def goods(template: CouponTemplate) -> Goods:
@@ -121,7 +133,11 @@ def gift(template: CouponTemplate) -> dict[str, Any] | None:
         "product": sku.product_id,
         "name": sku.product.name,
         "picture": picture_url(sku.picture or (pictures[0] if pictures else "")),
-        "units": template.terms.get("units", 1),
+        "specs": [
+            {"name": spec["name"], "value": value}
+            for spec, value in zip(sku.product.specs, sku.spec_values, strict=False)
+        ],
+        "quantity": template.terms.get("units", 1),
     }
 
 

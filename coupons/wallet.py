@@ -1,4 +1,5 @@
-"""A coupon moves by a table: held by a purchase, used, redeemed, given back, expired, voided.
+"""A coupon moves by a table: held by a purchase, used, redeemed, given back, expired, voided. A
+promotion's use is marked with those of the purchase's coupons.
 
 These statements are the only writers of `Coupon.status`. Each moves the coupon, its use and its
 history together, and again changes nothing.
@@ -268,7 +269,7 @@ def _finish(
 def use(merchant: int, reference: str, *, at: dt.datetime) -> None:
     """What a purchase held is used, and so are its promotions. Again, it changes nothing.
 
-    Locks: the coupons, by id.
+    Locks: the coupons, by id; the purchase's promotion uses.
     """
     _finish(Event.USE, CouponUse.State.USED, merchant=merchant, reference=reference, at=at)
 

@@ -18,6 +18,7 @@ from backend.desk.roles import Area, Level, may, signature
 from backend.desk.tenancy import MerchantAdmin, OwnedFilter, ReadOnlyInline
 from backend.desk.widgets import LineBox, ListedBox, action, display, ending, picture
 from backend.errors import DomainError
+from coupons.promotions import Gift
 from orders import lifecycle
 from orders.models import Order, OrderEvent, OrderLine, OrderStatus, Parcel, Reduction
 
@@ -78,7 +79,7 @@ class LineInline(ReadOnlyInline):
     model = OrderLine
     fields = (
         "shown_picture",
-        "name",
+        "shown_name",
         "shown_specs",
         "sku_code",
         "unit_price",
@@ -90,6 +91,10 @@ class LineInline(ReadOnlyInline):
     @display(description=_("picture"))
     def shown_picture(self, line: OrderLine) -> str:
         return picture(line.picture)
+
+    @display(description=_("name"))
+    def shown_name(self, line: OrderLine) -> str:
+        return f"{line.name} ({_('gift')})" if line.offer_kind == Gift.KIND else line.name
 
     @display(description=_("specification"))
     def shown_specs(self, line: OrderLine) -> str:

@@ -32,7 +32,7 @@ from shop.models import Address, Customer, Merchant
 
 class PriceChanged(DomainError):
     code = "price_changed"
-    message = _("The price has changed. Please look at it again.")
+    message = _("The price or a gift has changed. Please look at it again.")
 
 
 class NotForSale(DomainError):
@@ -274,9 +274,11 @@ def place_order(
         return first
     except stock.OutOfStock as error:
         # Someone was faster between the quote and the shelf: name the lines, not our rows.
-        raise stock.OutOfStock(
-            error.note, detail={"lines": _short_lines(priced.quote, error)}
-        ) from error
+        lines = _short_lines(priced.quote, error)
+        if not lines:  # it was a gift, and nobody asked for that
+            again = price(customer, wanted, at=timezone.now())
+            raise PriceChanged(detail={"priced": again}) from error
+        raise stock.OutOfStock(error.note, detail={"lines": lines}) from error
     return (
         Placed(purchase, orders, new=True) if purchase.payable_fen else _whole(purchase, new=True)
     )
@@ -351,6 +353,6 @@ def _short_lines(quote: quotes.Quote, error: stock.OutOfStock) -> list[dict[str,
             "reason": "out_of_stock",
             "available": None,
         }
-        for line in quote.lines
+        for line in quote.bought
         if line.wish.offered.stock in short
     ]

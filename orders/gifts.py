@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from backend.money import Fen
-from coupons.promotions import Basket, Gift, Voucher, discount
+from coupons.promotions import Basket, Gift, Voucher, discount, group_of
 from coupons.promotions.choice import Offer
 from orders.quotes import Applied, Circumstances, Given, Offered, Unusable, Wish
 
@@ -34,12 +34,12 @@ def choose(
     alone, groups = any(offer.alone for offer in beside), {offer.group for offer in beside}
     taken = _taken(wishes)
     for voucher in sorted(promotions, key=lambda one: -one.terms.get("threshold_fen", 0)):
+        group = group_of(voucher)
+        if alone or group in groups:
+            continue
         found = discount(voucher, basket)
         if found.gift is None:
             others.append(Unusable(voucher, found.reason, found.missing))
-            continue
-        group = voucher.terms.get("group", Gift.KIND)
-        if alone or group in groups:
             continue
         wish = _wish(voucher, found.gift, wishes, given.gifts, taken)
         if wish is None:

@@ -7,11 +7,21 @@ order and purchase are sums of one another.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backend.money import Fen, split_fen
-from coupons.promotions import Basket, BasketLine, Discount, Gift, Voucher, choice, discount
+from coupons.promotions import (
+    PROMOTIONS,
+    Basket,
+    BasketLine,
+    Discount,
+    Gift,
+    Voucher,
+    choice,
+    discount,
+    group_of,
+)  # fmt: skip
 from coupons.promotions.choice import Offer
 from orders import gifts
 from orders.quotes import (
@@ -141,13 +151,21 @@ def _promote(
         given,
         beside=chosen,
     )
+    worth = {offer.group: offer.discount.goods + offer.discount.freight for offer in chosen}
     return _Promoted(
         chosen,
         taken,
         [sum(shares) for shares in zip(*taken, strict=True)],
         tuple(along),
-        (*others, *not_along),
+        (*(one for one in others if _is_better(one, worth)), *not_along),
     )
+
+
+def _is_better(other: Unusable, worth: Mapping[str, Fen]) -> bool:
+    """Whether a promotion that isn't had could be more than the one of its group that is."""
+    most = PROMOTIONS[other.voucher.kind].most(other.voucher.terms)
+    had = worth.get(group_of(other.voucher))
+    return had is None or most is None or most > had
 
 
 def _weigh(

@@ -17,7 +17,7 @@ import django
 import requests
 
 from backend import buy
-from backend.demo.words import BOX_CODE, MESSAGES
+from backend.demo.words import BOX_CODE, MESSAGES, SALE
 from tests.flows.shopper import Desk, Shopper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "backend.settings")
@@ -87,7 +87,10 @@ def play(record: Recorder) -> None:
     call("cart_change", "PUT", f"cart/items/{line}", {"quantity": 2})
     call("cart_change_patch", "PATCH", f"cart/items/{line}", {"selected": True})
     call("cart_select", "POST", "cart/select", {"selected": True})
-    items = {"items": [{"sku": found.sku, "store": found.store, "quantity": 2}]}
+    # So many that a promotion applies, and a gift comes along.
+    each = cart["stores"][0]["lines"][0]["unit_price_fen"]
+    many = -(-SALE[1][0][0] // each)
+    items = {"items": [{"sku": found.sku, "store": found.store, "quantity": many}]}
     quote = call("quote", "POST", "purchases/quote", items)
     wanted = {**items, "payable_fen": quote["payable_fen"]}
     purchase = call("place", "POST", "purchases", wanted)

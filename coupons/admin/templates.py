@@ -155,7 +155,7 @@ class CouponTemplateAdmin(MerchantAdmin):
     area = Area.COUPONS
     form = CouponTemplateForm
     list_display = ("shown_name", "state", "progress", "starts_at", "ends_at")
-    list_filter = ("kind", "is_published")
+    list_filter = ("kind", "way", "is_published")
     search_fields = ("name",)
     ordering = ("-id",)
     readonly_fields = ("text", "shown_given", "figures")

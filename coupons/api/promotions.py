@@ -25,20 +25,30 @@ class NamedPromotionSerializer(serializers.Serializer[Any]):
     text = serializers.CharField(help_text="Its terms in the reader's words.")
 
 
+class ProductPromotionSerializer(NamedPromotionSerializer):
+    ends_at = serializers.DateTimeField()
+
+
+class _SpecSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    value = serializers.CharField()
+
+
 class GiftSerializer(serializers.Serializer[Any]):
     sku = serializers.IntegerField()
     product = serializers.IntegerField()
     name = serializers.CharField()
     picture = serializers.CharField(allow_blank=True)
-    units = serializers.IntegerField()
+    specs = _SpecSerializer(many=True)
+    quantity = serializers.IntegerField()
 
 
 class PromotionSerializer(NamedPromotionSerializer):
-    terms = serializers.JSONField()
+    terms = serializers.JSONField(help_text="As they are kept; `text` says them.")
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField()
     running = serializers.BooleanField(help_text="False: it is over.")
-    gift = GiftSerializer(allow_null=True)
+    gift = GiftSerializer(allow_null=True, help_text="What comes along with these goods.")
     products = ItemListSerializer(help_text="What it is for, on sale now; 20 a page.")
 
 
@@ -63,7 +73,8 @@ class PromotionView(VisitorView):
         """
         asked, merchant = checked(_PromotionQuery, request.query_params), self.merchant()
         template = running.one(merchant, pk)
-        wanted = lists.Filter(store=asked.get("store"), goods=running.goods(template))
+        store = asked.get("store")
+        wanted = lists.Filter(store=store, goods=running.goods(template))
         at = timezone.now()
         return Response(
             {
@@ -73,6 +84,10 @@ class PromotionView(VisitorView):
                 "ends_at": template.ends_at,
                 "running": at < template.ends_at,
                 "gift": running.gift(template),
-                "products": lists.page(merchant, wanted, asked.get("cursor")),
+                "products": (
+                    lists.page(merchant, wanted, asked.get("cursor"))
+                    if running.is_for(template, store)
+                    else {"results": [], "next": None}
+                ),
             }
         )

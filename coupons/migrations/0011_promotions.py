@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ("saved_fen", backend.money.FenField(verbose_name="saved (fen)")),
                 (
                     "used_at",
-                    models.DateTimeField(help_text="When the purchase was paid.", null=True),
+                    models.DateTimeField(help_text="When its payment was written down.", null=True),
                 ),
             ],
             options={
@@ -178,7 +178,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="promotionuse",
             constraint=models.CheckConstraint(
-                condition=models.Q(("saved_fen__gte", 0)), name="promotion_use_saves_something"
+                condition=models.Q(("saved_fen__gte", 0)), name="promotion_use_not_negative"
             ),
         ),
     ]

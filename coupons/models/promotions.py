@@ -16,7 +16,7 @@ class PromotionUse(Owned):
     reference = models.CharField(_("used by"), max_length=40, help_text="The purchase's number.")
     terms = models.JSONField(_("terms"))
     saved_fen = FenField(_("saved (fen)"))
-    used_at = models.DateTimeField(null=True, help_text="When the purchase was paid.")
+    used_at = models.DateTimeField(null=True, help_text="When its payment was written down.")
 
     class Meta:
         verbose_name = _("promotion use")
@@ -26,7 +26,7 @@ class PromotionUse(Owned):
                 fields=["merchant", "reference", "template"], name="promotion_use_once"
             ),
             models.CheckConstraint(
-                name="promotion_use_saves_something", condition=Q(saved_fen__gte=0)
+                name="promotion_use_not_negative", condition=Q(saved_fen__gte=0)
             ),
         ]
         indexes = [

@@ -81,6 +81,11 @@ def discount(voucher: Voucher, basket: Basket) -> Discount:
     return replace(found, lines=whole)
 
 
+def group_of(voucher: Voucher) -> str:
+    """The group that a voucher's terms name, or its kind's."""
+    return str(voucher.terms.get("group", PROMOTIONS[voucher.kind].group))
+
+
 def own_skus(kind: str, terms: Mapping[str, Any]) -> tuple[int, ...]:
     """The skus that the kind's own terms are about, as an exchange voucher's; none: any."""
     return (terms["sku"],) if PROMOTIONS[kind].at_counter == "sku" else ()
@@ -93,10 +98,12 @@ def about(
     product: int,
     skus: Iterable[int],
     categories: tuple[int, ...],
+    store: int | None = None,
 ) -> bool:
-    """Whether these terms are for a product: for one of its skus at least, in whatever store."""
+    """Whether these terms are for a product: for one of its skus at least, in this store or any."""
+    own = own_skus(kind, terms)
     return scope.about(
-        terms, product=product, skus=skus, categories=categories, own=own_skus(kind, terms)
+        terms, product=product, skus=skus, categories=categories, own=own, store=store
     )
 
 
@@ -115,5 +122,5 @@ def _text(kind: str, written: bytes, _language: str) -> str:
 
 __all__ = [
     "PROMOTIONS", "Basket", "BasketLine", "Discount", "Gift", "Promotion", "Voucher", "about",
-    "check", "discount", "own_skus", "text",
+    "check", "discount", "group_of", "own_skus", "text",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ class AmountOff:
 
     kind: ClassVar[str] = "amount_off"
     label: ClassVar[str | Promise] = _("amount off")
+    group: ClassVar[str] = "goods"
     at_counter: ClassVar[str] = "bill"
     terms: ClassVar[frozenset[str]] = frozenset({"off_fen"})
 

@@ -98,6 +98,8 @@ class Promotion(Protocol):
 
     kind: ClassVar[str]
     label: ClassVar[str | Promise]
+    # Which group it is of where its terms name none: see `coupons.promotions.choice`.
+    group: ClassVar[str]
     # What it is worth at the counter follows from the "bill", or from its own "sku"; or from
     # nothing that a counter knows.
     at_counter: ClassVar[str]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
-from coupons.promotions.basket import Discount, Voucher
+from coupons.promotions import Discount, Voucher, group_of
 
 # What freight costs once so much has come off each line.
 Freight = Callable[[Sequence[int]], int]
@@ -37,8 +37,7 @@ class Offer:
 
     @property
     def group(self) -> str:
-        kind = "freight" if self.discount.freight else "goods"
-        return str(self.voucher.terms.get("group", kind))
+        return group_of(self.voucher)
 
     @property
     def alone(self) -> bool:

@@ -18,6 +18,7 @@ class Exchange:
 
     kind: ClassVar[str] = "exchange"
     label: ClassVar[str | Promise] = _("exchange voucher")
+    group: ClassVar[str] = "goods"
     at_counter: ClassVar[str] = "sku"
     terms: ClassVar[frozenset[str]] = frozenset({"sku", "price_fen"})
 

@@ -17,6 +17,7 @@ class FreeFreight:
 
     kind: ClassVar[str] = "free_freight"
     label: ClassVar[str | Promise] = _("free freight")
+    group: ClassVar[str] = "freight"
     at_counter: ClassVar[str] = ""
     terms: ClassVar[frozenset[str]] = frozenset({"off_fen"})
 

@@ -17,6 +17,7 @@ class NthRate:
 
     kind: ClassVar[str] = "nth_rate"
     label: ClassVar[str | Promise] = _("every Nth at a rate")
+    group: ClassVar[str] = "goods"
     at_counter: ClassVar[str] = ""
     terms: ClassVar[frozenset[str]] = frozenset({"nth", "pay_percent"})
 

@@ -17,6 +17,7 @@ class PercentOff:
 
     kind: ClassVar[str] = "percent_off"
     label: ClassVar[str | Promise] = _("percent off")
+    group: ClassVar[str] = "goods"
     at_counter: ClassVar[str] = "bill"
     terms: ClassVar[frozenset[str]] = frozenset({"pay_percent", "cap_fen"})
 

@@ -147,15 +147,18 @@ def about(
     skus: Iterable[int],
     categories: tuple[int, ...],
     own: Iterable[int],
+    store: int | None = None,
 ) -> bool:
-    """Whether these terms are for a product: for one of its skus at least, in whatever store.
+    """Whether these terms are for a product: for one of its skus at least, in this store, or in
+    whatever store. `shop.goods` asks the same of a whole catalogue.
 
     `own` are the skus that the kind's own terms name, as an exchange voucher does.
     """
     named, ids = set(own), _ids(terms)
-    ids.pop("stores", None)
+    if store is None:
+        ids.pop("stores", None)
     return any(
-        _fits(BasketLine(sku, product, 0, Fen(0), 1, categories), ids)
+        _fits(BasketLine(sku, product, store or 0, Fen(0), 1, categories), ids)
         for sku in skus
         if not named or sku in named
     )

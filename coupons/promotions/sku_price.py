@@ -32,6 +32,7 @@ class SkuPrice:
 
     kind: ClassVar[str] = "sku_price"
     label: ClassVar[str | Promise] = _("special price")
+    group: ClassVar[str] = "goods"
     at_counter: ClassVar[str] = "sku"
     terms: ClassVar[frozenset[str]] = frozenset({"sku", "price_fen", "units"})
 

@@ -20,6 +20,7 @@ class SpendAndSave:
 
     kind: ClassVar[str] = "spend_and_save"
     label: ClassVar[str | Promise] = _("spend and save")
+    group: ClassVar[str] = "goods"
     at_counter: ClassVar[str] = "bill"
     terms: ClassVar[frozenset[str]] = frozenset({"threshold_fen", "off_fen", "tiers"})
 

@@ -88,16 +88,18 @@ class PlaceRequestSerializer(QuoteRequestSerializer):
         required=False,
         allow_null=True,
         max_length=MAX_LINES,
-        help_text="The gifts the shopper saw; where others come along now, the answer is "
-        "`price_changed`. Left out: whatever comes along.",
+        help_text="The gifts the shopper saw, as shown; the same sku is added up. Where others "
+        "come along now, the answer is `price_changed`. Left out: whatever comes along.",
     )
     source = SourceSerializer(required=False)  # type: ignore[assignment]
 
 
-class OfferField(serializers.CharField):
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs["help_text"] = "At which offer's price: `gift` came along for nothing; empty: none."
-        super().__init__(allow_blank=True, **kwargs)
+def _offer_field() -> serializers.ChoiceField:
+    return serializers.ChoiceField(
+        choices=["gift"],
+        allow_blank=True,
+        help_text="`gift`: came along with a promotion, costs nothing. Empty: bought.",
+    )
 
 
 class OfferedSerializer(serializers.Serializer[Any]):
@@ -113,8 +115,15 @@ class OfferedSerializer(serializers.Serializer[Any]):
     no_reason_return = serializers.BooleanField()
 
 
+class GoodsOfGiftSerializer(serializers.Serializer[Any]):
+    sku = serializers.IntegerField()
+    store = serializers.IntegerField()
+
+
 class QuotedLineSerializer(OfferedSerializer):
-    offer = OfferField()
+    offer = _offer_field()
+    promotion = serializers.IntegerField(allow_null=True, help_text="The one a gift came with.")
+    given_with = GoodsOfGiftSerializer(many=True, help_text="The lines a gift came with.")
     quantity = serializers.IntegerField()
     goods_fen = serializers.IntegerField()
     discount_fen = serializers.IntegerField()
@@ -152,15 +161,18 @@ class PromotionGiftSerializer(OfferedSerializer):
 
 
 class AppliedPromotionSerializer(NamedPromotionSerializer):
-    saves_fen = serializers.IntegerField()
+    saves_fen = serializers.IntegerField(help_text="Off goods and freight.")
     gifts = PromotionGiftSerializer(many=True)
     missing_fen = serializers.IntegerField(help_text="To its next step; 0: there is none.")
+    message = serializers.CharField(allow_blank=True, help_text="How far its next step is.")
 
 
 class PromotionWithinReachSerializer(NamedPromotionSerializer):
     reason = serializers.ChoiceField(choices=list(WITHIN_REACH))
     message = serializers.CharField()
-    missing_fen = serializers.IntegerField()
+    missing_fen = serializers.IntegerField(
+        help_text="0: more money doesn't bring it; `message` says why."
+    )
 
 
 class PromotionsSerializer(serializers.Serializer[Any]):
@@ -220,7 +232,12 @@ class OrderLineSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     picture = serializers.CharField(allow_blank=True)
     specs = LineSpecSerializer(many=True)
-    offer = OfferField()
+    offer = _offer_field()
+    promotion = serializers.IntegerField(allow_null=True, help_text="The one a gift came with.")
+    given_with = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="The ids of the lines a gift came with, and is returned with.",
+    )
     quantity = serializers.IntegerField()
     list_price_fen = serializers.IntegerField()
     unit_price_fen = serializers.IntegerField()
@@ -285,7 +302,16 @@ class OrderEventSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class ReductionSerializer(serializers.Serializer[Any]):
+    promotion = serializers.IntegerField(allow_null=True)
+    coupon = serializers.IntegerField(allow_null=True)
+    kind = serializers.CharField()
+    name = serializers.CharField()
+    amount_fen = serializers.IntegerField()
+
+
 class OrderDetailSerializer(OrderSerializer):
+    reductions = ReductionSerializer(many=True, help_text="Their sum is `discount_fen`.")
     events = OrderEventSerializer(many=True)
 
 

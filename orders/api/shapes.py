@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backend.money import Fen
 from coupons import running
 from coupons.promotions import Voucher
 from orders import quotes
@@ -56,10 +57,19 @@ def _quoted_line(line: quotes.Line) -> dict[str, Any]:
     return {
         **offered_shape(line.wish.offered),
         "offer": line.wish.offer,
+        **_gift_of(line.wish.given),
         "quantity": line.wish.quantity,
         "goods_fen": line.wish.goods,
         "discount_fen": line.discount,
         "payable_fen": line.payable,
+    }
+
+
+def _gift_of(given: quotes.Given | None) -> dict[str, Any]:
+    """Which promotion gives a line along, and with which goods."""
+    return {
+        "promotion": given.voucher.id if given else None,
+        "given_with": [{"sku": sku, "store": store} for sku, store in given.goods] if given else [],
     }
 
 
@@ -79,6 +89,16 @@ WHY_UNUSABLE: Final = {
 }
 # Why a promotion isn't had that a shopper might still have: the rest isn't for them, or not here.
 WITHIN_REACH: Final = ("below_threshold", "too_few", GONE)
+
+
+def missing_text(missing: Fen) -> str:
+    """How far a basket is from something."""
+    return str(WHY_UNUSABLE["below_threshold"]) % {"missing": missing}
+
+
+def _distance(other: quotes.Unusable) -> tuple[bool, Fen]:
+    """What more money brings comes first, the nearest before the others."""
+    return not other.missing, other.missing
 
 
 def why_unusable(one: quotes.Unusable) -> str:
@@ -103,6 +123,7 @@ def promotions_shape(quote: quotes.Quote) -> dict[str, Any]:
                     for wish in applied.gifts
                 ],
                 "missing_fen": applied.missing,
+                "message": missing_text(applied.missing) if applied.missing else "",
             }
             for applied in quote.applied
         ],
@@ -113,7 +134,7 @@ def promotions_shape(quote: quotes.Quote) -> dict[str, Any]:
                 "message": why_unusable(other),
                 "missing_fen": other.missing,
             }
-            for other in sorted(quote.not_applied, key=lambda one: one.missing)
+            for other in sorted(quote.not_applied, key=_distance)
             if other.reason in WITHIN_REACH
         ],
     }
@@ -209,6 +230,8 @@ def _line(line: OrderLine) -> dict[str, Any]:
         "picture": picture_url(line.picture),
         "specs": line.specs,
         "offer": line.offer_kind,
+        "promotion": line.offer_id,
+        "given_with": line.given_with,
         "quantity": line.quantity,
         "list_price_fen": line.list_price_fen,
         "unit_price_fen": line.unit_price_fen,
@@ -260,10 +283,23 @@ def order_shape(order: Order) -> dict[str, Any]:
     }
 
 
+def _reductions(order: Order) -> list[dict[str, Any]]:
+    """What was taken off an order, by what took it off: the shares of its lines summed."""
+    sums: dict[tuple[int | None, int | None, str, str], Fen] = {}
+    for one in order.reductions.all():
+        key = one.promotion_id, one.coupon_id, one.kind, one.name
+        sums[key] = sums.get(key, Fen(0)) + one.amount_fen
+    return [
+        {"promotion": promotion, "coupon": coupon, "kind": kind, "name": name, "amount_fen": amount}
+        for (promotion, coupon, kind, name), amount in sums.items()
+    ]
+
+
 def order_detail_shape(order: Order) -> dict[str, Any]:
-    """One order with its timeline."""
+    """One order with its timeline, and what was taken off it."""
     return {
         **order_shape(order),
+        "reductions": _reductions(order),
         "events": [
             {
                 "event": event.event,

@@ -50,7 +50,7 @@ def seeded(media: Path) -> Merchant:
 def test_there_is_enough_to_look_at(seeded: Merchant) -> None:
     assert Product.objects.count() >= 40
     assert Store.objects.count() == 2
-    assert CouponTemplate.objects.filter(is_published=True).count() == 7
+    assert CouponTemplate.objects.filter(is_published=True).count() == 9
     assert Category.objects.filter(parent__parent__isnull=False).exists()
     combinations = {len(product.specs) for product in Product.objects.all()}
     assert combinations == {0, 1, 2, 3}

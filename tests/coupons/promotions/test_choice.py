@@ -18,7 +18,8 @@ def offer(
 ) -> Offer:
     terms = ({"group": group} if group else {}) | ({"exclusive": True} if alone else {})
     discount = Discount(tuple(Fen(off) for off in lines), Fen(freight))
-    return Offer(Voucher(pk, str(pk), "amount_off", terms), discount)
+    kind = "free_freight" if freight else "amount_off"
+    return Offer(Voucher(pk, str(pk), kind, terms), discount)
 
 
 def ids(offers: Sequence[Offer]) -> set[int]:

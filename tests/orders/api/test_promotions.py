@@ -14,7 +14,7 @@ from coupons.models import CouponTemplate, Way
 from shop.models import Category, Customer, Merchant, Stock
 from tests.orders import makers
 from tests.shop.conftest import Api
-from tests.shop.goods import default_store, product
+from tests.shop.goods import default_store, product, shelf, store
 
 
 def runs(merchant: Merchant, kind: str = "spend_and_save", **terms: Any) -> CouponTemplate:
@@ -66,7 +66,7 @@ def test_the_cart_says_what_applies_and_what_is_missing(
     makers.place(makers.shopper(merchant), (row, 3), payable=2800)
     gone = api("GET", "cart").body["promotions"]
     assert [(one["reason"], one["message"]) for one in gone["within_reach"]] == [
-        ("gift_gone", "赠品已送完")
+        ("gift_gone", "赠品已送完。")
     ]
 
 
@@ -191,10 +191,96 @@ def test_its_own_page_lists_the_goods_it_is_for(merchant: Merchant, api: Api) ->
     )
 
     shown = api("GET", f"promotions/{whole.pk}").body
-    assert (shown["running"], shown["gift"]["sku"], shown["gift"]["units"]) == (
+    assert (shown["running"], shown["gift"]["sku"], shown["gift"]["quantity"]) == (
         True, given.sku_id, 2,
     )  # fmt: skip
     assert shown["text"] == "赠品 2 件；部分商品除外"
+
+
+def test_pages_show_neither_drafts_nor_the_future_nor_other_shops(
+    merchant: Merchant, api: Api
+) -> None:
+    row = makers.shelf(merchant)
+    other = Merchant.objects.create(name="乙", slug="other")
+    draft, soon, theirs = (
+        runs(shop, "amount_off", off_fen=1) for shop in (merchant, merchant, other)
+    )
+    CouponTemplate.objects.filter(pk=draft.pk).update(is_published=False)
+    CouponTemplate.objects.filter(pk=soon.pk).update(
+        starts_at=timezone.now() + dt.timedelta(hours=1)
+    )
+
+    assert api("GET", f"products/{row.sku.product_id}").body["promotions"] == []
+    assert in_cart(api, row)["promotions"] == {"applied": [], "within_reach": []}
+
+
+def test_a_promotion_of_some_stores_is_not_another_stores(merchant: Merchant, api: Api) -> None:
+    row = makers.shelf(merchant)
+    there = store(merchant, "二店")
+    shelf(row.sku, there, 5)
+    sale = runs(merchant, "amount_off", off_fen=1, stores=[there.pk])
+
+    def named(query: str) -> list[int]:
+        body = api("GET", f"products/{row.sku.product_id}{query}").body
+        return [one["id"] for one in body["promotions"]]
+
+    assert (named(""), named(f"?store={there.pk}"), named(f"?store={row.store_id}")) == (
+        [sale.pk], [sale.pk], [],
+    )  # fmt: skip
+    for at, found in ((there.pk, 1), (row.store_id, 0)):
+        page = api("GET", f"promotions/{sale.pk}?store={at}").body["products"]
+        assert len(page["results"]) == found
+
+
+def test_the_third_level_of_categories_and_nothing_off_sale(merchant: Merchant, api: Api) -> None:
+    top = Category.objects.create(merchant=merchant, name="茶")
+    middle = Category.objects.create(merchant=merchant, name="绿茶", parent=top)
+    below = Category.objects.create(merchant=merchant, name="明前", parent=middle)
+    kept, gone = product(merchant, name="a"), product(merchant, name="b")
+    for one in (kept, gone):
+        one.category = below
+        one.save()
+    gone.skus.update(on_sale=False)
+    whole = runs(merchant, "amount_off", off_fen=1, categories=[top.pk])
+    except_it = runs(merchant, "amount_off", off_fen=1, except_categories=[top.pk])
+
+    found = api("GET", f"promotions/{whole.pk}").body["products"]["results"]
+    assert [one["id"] for one in found] == [kept.pk]
+    assert api("GET", f"promotions/{except_it.pk}").body["products"]["results"] == []
+
+
+def test_free_freight_in_the_cart_reads_what_promotions_left(merchant: Merchant, api: Api) -> None:
+    Merchant.objects.filter(pk=merchant.pk).update(freight_fen=50, freight_free_over_fen=1000)
+    runs(merchant, "amount_off", off_fen=100)
+
+    shown = in_cart(api, makers.shelf(merchant))
+    assert shown["free_freight"] == {"over_fen": 1000, "missing_fen": 100}
+
+
+def test_an_order_says_what_took_off_what(merchant: Merchant, customer: Customer, api: Api) -> None:
+    row, given = makers.shelf(merchant), makers.shelf(merchant)
+    sale = runs(merchant, "amount_off", off_fen=100)
+    present = runs(merchant, "gift", sku=given.sku_id)
+    mine = makers.coupon(customer, terms={"threshold_fen": 1, "off_fen": 200})
+    in_cart(api, row, 2)
+    placed = api("POST", "purchases", {"from_cart": True, "payable_fen": 1700}).body
+
+    order = api("GET", f"orders/{placed['orders'][0]['number']}").body
+    assert [
+        (one["promotion"], one["coupon"], one["amount_fen"]) for one in order["reductions"]
+    ] == [(sale.pk, None, 100), (None, mine.pk, 200)]
+    bought, gift = order["lines"]
+    assert (gift["promotion"], gift["given_with"]) == (present.pk, [bought["id"]])
+    assert (bought["promotion"], bought["given_with"]) == (None, [])
+
+
+def test_a_promotion_is_no_coupon_to_be_named(
+    merchant: Merchant, customer: Customer, api: Api
+) -> None:
+    row, sale = makers.shelf(merchant), runs(merchant, "amount_off", off_fen=100)
+    body = {"items": [{"sku": row.sku_id, "quantity": 1}], "coupons": [sale.pk]}
+
+    assert api("POST", "purchases/quote", body).status == 404
 
 
 def test_a_long_list_goes_on_page_by_page(merchant: Merchant, api: Api) -> None:
@@ -228,8 +314,13 @@ def test_an_old_link_leads_somewhere_and_a_draft_or_strangers_nowhere(
         assert api("GET", f"promotions/{pk}").status == 404
 
 
-@pytest.mark.parametrize("query", ["store=x", "cursor=x", "store=999999", "cursor=%00"])
-def test_a_bad_question_has_a_clear_answer(merchant: Merchant, api: Api, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("store=x", 400), ("cursor=x", 400), ("store=999999", 404), ("cursor=%00", 400)],
+)
+def test_a_bad_question_has_a_clear_answer(
+    merchant: Merchant, api: Api, query: str, status: int
+) -> None:
     sale = runs(merchant, "amount_off", off_fen=1)
 
-    assert api("GET", f"promotions/{sale.pk}?{query}").status in {400, 404}
+    assert api("GET", f"promotions/{sale.pk}?{query}").status == status
