@@ -30,8 +30,8 @@ WHERE c.merchant_id = %(merchant)s
 """
 
 # As `coupons.promotions.scope` asks of a basket. A product is among them when one of its skus is.
-# Which products that can be is said besides, so that a few named ones are found by their ids, not by
-# walking the whole catalogue.
+# Which products that can be is said besides, so that a few named ones are found by their ids, and
+# nobody walks the whole catalogue.
 WHERE: Final = """EXISTS (
         SELECT 1 FROM shop_sku g WHERE g.product_id = p.id AND g.on_sale
           AND g.id <> ALL(%(goods_except_skus)s::bigint[])
