@@ -170,7 +170,7 @@ def test_what_is_spared_of_each_stores_freight_adds_up() -> None:
 
 
 def test_a_promotion_that_brings_freight_back_is_left_where_that_costs_more() -> None:
-    """Coupons don't count towards the amount, promotions do: 99.99 after it pays 8.00 of freight."""
+    """Coupons may not count towards the amount, promotions do: 99.99 would pay 8.00 of freight."""
     small = off(1, 1)
 
     for before in (True, False):
