@@ -183,6 +183,38 @@ class TestPublishing:
         assert facts["stock_send_rule"] == {"max_coupons_per_user": 2, "max_coupons": 20}
         assert "满 ¥10.00 减 ¥3.00" in facts["display_pattern_info"]["description"]
 
+    @pytest.mark.parametrize("mode", ["WECHATPAY_MODE", "MERCHANT_API"])
+    def test_a_template_with_dates_is_published_with_just_those(
+        self, mode: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        """Its coupons may lie in the card pack before their first day; they say when it is."""
+        begins = (timezone.now() + dt.timedelta(days=2)).replace(microsecond=0)
+        ends = begins + dt.timedelta(days=3)
+        batch = publish(account, mode, valid_days=None, valid_from=begins, valid_until=ends)
+
+        assert (batch.state, batch.error) == ("published", "")
+        times = weixin.stock(batch.stock_id)["facts"]["coupon_use_rule"]["coupon_available_time"]
+        assert set(times) == {"available_begin_time", "available_end_time"}
+        assert {name: dt.datetime.fromisoformat(said) for name, said in times.items()} == {
+            "available_begin_time": begins, "available_end_time": ends,
+        }  # fmt: skip
+        assert all(said.endswith("+08:00") for said in times.values())
+
+        if mode == "MERCHANT_API":
+            claimed = claiming.claim(
+                merchant=customer.merchant_id, template=batch.template_id, customer=customer.pk
+            )[0]
+            assert put(weixin, customer, f"coupons/{claimed.pk}") == "SUCCESS"
+            arrived(batch)
+            coupon = Card.objects.get().coupon
+        else:
+            coupon = given(weixin, batch, customer)
+        assert coupon is not None
+        assert (coupon.valid_from, coupon.valid_until) == (begins, ends)
+        (card,) = weixin.stock(batch.stock_id)["coupons"]
+        assert dt.datetime.fromisoformat(card["available_start_time"]) == begins
+        assert dt.datetime.fromisoformat(card["expire_time"]) == ends
+
     @pytest.mark.parametrize(
         ("kind", "terms", "expected"),
         [

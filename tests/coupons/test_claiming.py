@@ -15,11 +15,19 @@ from django.utils import timezone
 
 from backend.errors import DomainError
 from backend.numbers import new_code
-from coupons import claiming, offers
+from coupons import claiming, offers, wallet
 from coupons.claiming import claim
-from coupons.models import Coupon, CouponEvent, CouponLot, CouponStoreCount, CouponTemplate
+from coupons.models import (
+    Coupon,
+    CouponEvent,
+    CouponLot,
+    CouponStoreCount,
+    CouponTemplate,
+    Grant,
+)
+from coupons.tasks import run_grants
 from shop.models import Customer, Merchant
-from tests.orders.makers import shopper, template
+from tests.orders.makers import place, shelf, shopper, template
 from tests.orders.test_races import at_once
 from tests.shop import goods
 
@@ -158,6 +166,44 @@ def test_days_begin_to_count_after_the_delay(merchant: Merchant) -> None:
     day = dt.timedelta(days=1)
     assert coupon.valid_from - coupon.claimed_at == 2 * day
     assert coupon.valid_until - coupon.claimed_at == 9 * day
+
+
+def test_dates_of_the_template_are_the_coupons_however_it_is_given(merchant: Merchant) -> None:
+    now = timezone.now()
+    begins, ends = now + dt.timedelta(days=2), now + dt.timedelta(days=5)
+    offer = template(merchant, valid_days=None, valid_from=begins, valid_until=ends)
+    given = shopper(merchant)
+    Grant.objects.create(
+        merchant=merchant, template=offer, name="Thanks", audience="list", key="x"
+    ).targets.create(merchant=merchant, customer=given)
+
+    coupon, _new = claim(merchant=merchant.pk, template=offer.pk, customer=shopper(merchant).pk)
+    run_grants()
+
+    assert (coupon.valid_from, coupon.valid_until) == (begins, ends)
+    assert coupon.claimed_at < begins
+    other = Coupon.objects.get(customer=given)
+    assert (other.valid_from, other.valid_until) == (begins, ends)
+
+
+def test_before_its_first_day_a_coupon_is_not_used(merchant: Merchant) -> None:
+    now, second = timezone.now(), dt.timedelta(seconds=1)
+    begins, ends = now + dt.timedelta(days=2), now + dt.timedelta(days=5)
+    offer = template(merchant, valid_days=None, valid_from=begins, valid_until=ends)
+    customer, stock = shopper(merchant), shelf(merchant)
+    coupon, _new = claim(merchant=merchant.pk, template=offer.pk, customer=customer.pk)
+
+    with pytest.raises(wallet.CouponUnavailable):
+        place(customer, (stock, 1), payable=700, coupons=[coupon.pk])
+
+    assert place(customer, (stock, 1), payable=1000).discount_fen == 0
+    coupon.refresh_from_db()
+    assert coupon.status == "claimed"
+    days = {
+        moment: [one.id for one in wallet.applicable(merchant.pk, customer.pk, moment)]
+        for moment in (begins - second, begins, ends - second, ends)
+    }
+    assert list(days.values()) == [[], [coupon.pk], [coupon.pk], []]
 
 
 def test_a_total_rises_while_it_is_claimed_and_falls_to_what_was_given(merchant: Merchant) -> None:

@@ -162,6 +162,34 @@ def test_terms_see_the_categories_the_clock_and_who_asks() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("day", "hour", "reason"),
+    [
+        ((2026, 12, 23), 23, None),
+        ((2026, 12, 24), 0, "not_now"),
+        ((2026, 12, 24), 23, "not_now"),
+        ((2026, 12, 25), 0, None),
+        ((2026, 12, 31), 12, "not_now"),
+        ((2027, 12, 24), 12, None),
+    ],
+)
+def test_on_a_blackout_day_it_can_not_be_used_from_midnight_to_midnight(
+    day: tuple[int, int, int], hour: int, reason: str | None
+) -> None:
+    barred = {"off_fen": 100, "blackouts": ["2026-12-24", "2026-12-31"]}
+    at = dt.datetime(*day, hour, 59)  # noqa: DTZ001  the shop's own time
+
+    priced = quote(
+        [wish(1, 1, 1000, 1)],
+        [Voucher(1, "券", "amount_off", barred)],
+        freight(0),
+        given=Circumstances(at),
+    )
+
+    assert [u.reason for u in priced.unusable] == ([reason] if reason else [])
+    assert priced.payable == (1000 if reason else 900)
+
+
 @drawn(
     lines=st.lists(
         st.tuples(st.integers(1, 4), st.integers(0, 100_000), st.integers(1, 999)),

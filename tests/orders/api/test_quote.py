@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -11,11 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from coupons.models import Coupon
+from orders import basket, checkout
 from orders.models import MAX_QUANTITY, Purchase
 from shop.models import Address, Customer, Merchant, Product, Sku, Stock, StockMovement, Store
 from tests.orders import makers
 from tests.shop import goods
 from tests.shop.conftest import Api, open_shop
+
+SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 
 
 def item(stock: Stock, quantity: int = 1, **more: Any) -> dict[str, Any]:
@@ -102,6 +106,50 @@ def test_the_best_coupon_comes_first_and_the_others_say_what_is_missing(
         7900,
     )
     assert "79.00" in other["message"]
+
+
+def test_a_blackout_day_is_one_of_the_shops_own_calendar(
+    merchant: Merchant, customer: Customer
+) -> None:
+    """At half past midnight in Shanghai it is still the day before in London."""
+    moments = {"on the day": (24, 0, 30), "before": (23, 23, 30), "after": (25, 0, 30)}
+    at = {
+        when: dt.datetime(2026, 12, day, hour, minute, tzinfo=SHANGHAI)
+        for when, (day, hour, minute) in moments.items()
+    }
+    makers.coupon(
+        customer, kind="amount_off", terms={"off_fen": 300, "blackouts": ["2026-12-24"]},
+        valid_days=None, valid_from=at["before"], valid_until=at["after"] + dt.timedelta(days=1),
+    )  # fmt: skip
+    wanted = checkout.Wanted([basket.Item(makers.shelf(merchant).sku_id, 1)])
+
+    saved = {
+        when: int(checkout.price(customer, wanted, at=moment).quote.discount)
+        for when, moment in at.items()
+    }
+
+    assert saved == {"on the day": 0, "before": 300, "after": 300}
+
+
+def test_what_a_blackout_day_refuses_says_so(
+    merchant: Merchant, customer: Customer, api: Api
+) -> None:
+    today = timezone.localdate()
+    days = [str(today + dt.timedelta(days=n)) for n in range(2)]  # midnight may come meanwhile
+    mine = makers.coupon(customer, kind="amount_off", terms={"off_fen": 300, "blackouts": days})
+    stock = makers.shelf(merchant)
+
+    body = quote(api, item(stock))
+    named = {"items": [item(stock)], "coupons": [mine.pk], "payable_fen": 700}
+    refused = api("POST", "purchases", named, Idempotency_Key="k")
+
+    assert body["coupons"]["usable"] == []
+    (other,) = body["coupons"]["unusable"]
+    assert (other["id"], other["reason"], other["missing_fen"]) == (mine.pk, "not_now", 0)
+    assert other["message"] == "当前时段不可用。"
+    assert (refused.status, refused.body["code"]) == (409, "coupon_unavailable")
+    mine.refresh_from_db()
+    assert mine.status == "claimed"
 
 
 def test_coupons_may_be_named_or_left_at_home(
