@@ -1,13 +1,21 @@
 """The price is made in one order, and every share adds up to the fen."""
 
+from __future__ import annotations
+
+import contextlib
 import datetime as dt
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from hypothesis import given as drawn
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from backend.money import Fen
-from coupons.promotions import Voucher
+from coupons.promotions import PROMOTIONS, Gift, Voucher, check
 from orders.pricing import NotTogether, quote
 from orders.quotes import Circumstances, FreightRule, Offered, Quote, Wish
 
@@ -214,3 +222,112 @@ def test_whatever_is_bought_the_shares_add_up(
     rule = freight(fee, free_over, before_coupons=before, per_order=per_order)
 
     adds_up(quote(wishes, vouchers, rule))
+
+
+_SKUS = st.integers(1, 3)
+
+
+def _limits(draw: st.DrawFn, kind: str) -> dict[str, Any]:
+    """Some of the terms that every kind may have."""
+    terms: dict[str, Any] = {}
+    if group := draw(st.sampled_from(["", "a", "b", "c"])):
+        terms["group"] = group
+    if draw(st.integers(0, 9)) == 0:
+        terms["exclusive"] = True
+    match draw(st.integers(0, 11)):
+        case 0:
+            terms["skus"] = draw(st.lists(_SKUS, min_size=1, max_size=2, unique=True))
+        case 1:
+            terms["except_skus"] = [draw(_SKUS)]
+        case 2:
+            terms["stores"] = [draw(st.integers(1, 2))]
+        case 3 if kind != "spend_and_save":
+            terms["threshold_fen"] = draw(st.integers(1, 1500))
+        case 4:
+            terms["not_with"] = ["promotion"]
+    return terms
+
+
+@st.composite
+def offers(draw: st.DrawFn, *, automatic: bool) -> tuple[str, dict[str, Any]]:
+    """Terms of any kind, as the shop takes them; gifts only where nobody claims them."""
+    kinds = [kind for kind in PROMOTIONS if automatic or kind != Gift.KIND] + ["free_freight"]
+    kind, off = draw(st.sampled_from(kinds)), draw(st.integers(1, 700))
+    some = {
+        "amount_off": {"off_fen": off},
+        "percent_off": {"pay_percent": draw(st.integers(1, 99))},
+        "spend_and_save": {"threshold_fen": off + draw(st.integers(0, 700)), "off_fen": off},
+        "sku_price": {"sku": draw(_SKUS), "price_fen": off, "units": draw(st.integers(1, 3))},
+        "exchange": {"sku": draw(_SKUS), "price_fen": draw(st.sampled_from([0, 1, off]))},
+        "nth_rate": {"nth": draw(st.integers(2, 3)), "pay_percent": draw(st.integers(0, 99))},
+        "free_freight": {},
+        Gift.KIND: {"sku": 9},
+    }[kind]
+    terms: dict[str, Any] = {**some, **_limits(draw, kind)}
+    match kind, draw(st.booleans()):
+        case "spend_and_save", True:
+            step = {"threshold_fen": terms.pop("threshold_fen"), "off_fen": terms.pop("off_fen")}
+            more = draw(st.integers(1, 700))
+            terms["tiers"] = [step, {name: value + more for name, value in step.items()}]
+        case "percent_off", True:
+            terms["cap_fen"] = off
+        case "free_freight", True:
+            terms["off_fen"] = off
+    check(kind, terms)
+    return kind, terms
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a shopper wants, what they have, and what the shop does by itself."""
+
+    wishes: list[Wish]
+    coupons: list[Voucher]
+    promotions: list[Voucher]
+    freight: FreightRule
+
+    def quote(self, coupons: Sequence[int] | None) -> Quote:
+        gift = wish(9, 1, 500, 1).offered
+        gifts = {9: [replace(gift, stock=90 + store, store=store) for store in (1, 2)]}
+        return quote(
+            self.wishes, [*self.coupons, *self.promotions], self.freight, coupons=coupons,
+            given=Circumstances(gifts=gifts),
+        )  # fmt: skip
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    line = st.tuples(_SKUS, st.integers(1, 2), st.integers(0, 600), st.integers(1, 3))
+    rows = draw(st.lists(line, min_size=1, max_size=3, unique_by=lambda row: row[:2]))
+    wishes = [wish(*row) for row in rows]
+    # Often so that a coupon more, or a promotion, loses the free freight of a basket or a store.
+    spent = [sum(w.goods for w in wishes if w.offered.store != other) for other in (0, 1, 2)]
+    edge = max(0, draw(st.sampled_from(spent)) - draw(st.integers(0, 400)))
+    own = draw(st.lists(offers(automatic=False), min_size=2, max_size=5))
+    shops = draw(st.lists(offers(automatic=True), max_size=2))
+    return Case(
+        wishes,
+        [Voucher(n, "券", kind, terms) for n, (kind, terms) in enumerate(own, 1)],
+        [Voucher(n, "促", *one, automatic=True) for n, one in enumerate(shops, 1)],
+        freight(
+            draw(st.integers(0, 900)), draw(st.sampled_from([None, edge, edge, edge])),
+            before_coupons=draw(st.booleans()), per_order=draw(st.booleans()),
+        ),
+    )  # fmt: skip
+
+
+@settings(max_examples=800, deadline=None)
+@drawn(cases())
+def test_no_coupons_a_shopper_could_name_make_it_cheaper_than_none_named(case: Case) -> None:
+    """The choice by itself is the best lawful one: the whole price is tried with every subset."""
+    ours = case.quote(None)
+
+    prices: list[Fen] = []
+    ids = [one.id for one in case.coupons]
+    for size in range(len(ids) + 1):
+        for named in itertools.combinations(ids, size):
+            with contextlib.suppress(NotTogether):
+                prices.append(case.quote(named).payable)
+    assert ours.payable == min(prices)
+    # Named, the same ones cost the same.
+    assert case.quote(list(ours.saved)).payable == ours.payable
