@@ -39,11 +39,13 @@ from coupons.tasks import (
     report_cards,
     take_in_cards,
 )
+from orders import lifecycle
+from orders.models import CloseReason
 from shop.merchants import pay_credentials
 from shop.models import Customer, Identity, Merchant, MiniProgram, PayAccount
 from tests.backend import desk
 from tests.coupons.test_admin import NEW
-from tests.orders.makers import shopper, template
+from tests.orders.makers import place, shelf, shopper, template
 from tests.orders.test_races import at_once
 from tests.sandbox import SandboxProcess
 from tests.shop.conftest import open_shop, signed_in
@@ -162,6 +164,18 @@ def given(weixin: SandboxProcess, batch: WeChatBatch, customer: Customer) -> Cou
     return Coupon.objects.filter(customer=customer).latest("pk")
 
 
+def carded(weixin: SandboxProcess, batch: WeChatBatch, customer: Customer) -> Coupon:
+    """A coupon in both wallets, whoever makes the codes of its batch."""
+    if batch.code_mode != WeChatBatch.Mode.OURS:
+        return given(weixin, batch, customer)
+    coupon = claiming.claim(
+        merchant=customer.merchant_id, template=batch.template_id, customer=customer.pk
+    )[0]
+    assert put(weixin, customer, f"coupons/{coupon.pk}") == "SUCCESS"
+    arrived(batch, batch.cards.count() + 1)
+    return coupon
+
+
 class TestPublishing:
     def test_a_template_is_a_batch_there(self, account: PayAccount, weixin: SandboxProcess) -> None:
         terms = {
@@ -200,16 +214,7 @@ class TestPublishing:
         }  # fmt: skip
         assert all(said.endswith("+08:00") for said in times.values())
 
-        if mode == "MERCHANT_API":
-            claimed = claiming.claim(
-                merchant=customer.merchant_id, template=batch.template_id, customer=customer.pk
-            )[0]
-            assert put(weixin, customer, f"coupons/{claimed.pk}") == "SUCCESS"
-            arrived(batch)
-            coupon = Card.objects.get().coupon
-        else:
-            coupon = given(weixin, batch, customer)
-        assert coupon is not None
+        coupon = carded(weixin, batch, customer)
         assert (coupon.valid_from, coupon.valid_until) == (begins, ends)
         (card,) = weixin.stock(batch.stock_id)["coupons"]
         assert dt.datetime.fromisoformat(card["available_start_time"]) == begins
@@ -691,6 +696,42 @@ class TestReports:
         assert theirs(weixin, batch) == ["SENDED"]
         told = CardReport.objects.order_by("pk").values_list("call", "act_at", "error")
         assert list(told) == [(call, None, "") for call in ("use", "return", "use", "return")]
+
+    @pytest.mark.parametrize("mode", ["WECHATPAY_MODE", "MERCHANT_API"])
+    def test_a_purchase_it_made_cheaper_uses_it_on_both_sides(
+        self, mode: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        """WeChat takes nothing off what is paid: our order does, and says so once it is paid."""
+        batch, stock = publish(account, mode), shelf(account.merchant, price=1000)
+        coupon = carded(weixin, batch, customer)
+
+        bought = place(customer, (stock, 2), payable=2 * 1000 - 300, coupons=[coupon.pk])
+        report_cards()
+        assert (bought.discount_fen, theirs(weixin, batch)) == (300, ["SENDED"])
+        trade = lifecycle.Trade(payment_id=bought.pk, method="wechat_jsapi")
+        lifecycle.pay(bought.pk, trade, at=timezone.now())
+        report_cards()
+
+        bought.refresh_from_db()
+        coupon.refresh_from_db()
+        assert (bought.status, bought.payable_fen, coupon.status) == ("paid", 1700, "used")
+        assert coupon.uses.get().reference == bought.number
+        (there,) = weixin.stock(batch.stock_id)["coupons"]
+        assert (there["coupon_code"], there["coupon_state"]) == (coupon.card.code, "USED")
+        compare(batch)
+        assert not CardDifference.objects.exists()
+
+    def test_a_purchase_that_was_never_paid_tells_wechat_nothing(
+        self, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        stock = shelf(customer.merchant, price=1000)
+        bought = place(customer, (stock, 1), payable=700, coupons=[coupon.pk])
+
+        lifecycle.close(bought.pk, CloseReason.CANCELLED, at=timezone.now(), by="shopper")
+        report_cards()
+
+        assert not CardReport.objects.exists()
+        assert theirs(weixin, batch) == ["SENDED"]
 
     def test_a_void_one_is_told(
         self, coupon: Coupon, batch: WeChatBatch, weixin: SandboxProcess
