@@ -6,17 +6,26 @@ import contextlib
 import multiprocessing
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from backend.errors import DomainError
 from backend.money import Fen
-from coupons import claiming
-from coupons.models import Coupon, CouponEvent, CouponLot, CouponTemplate
+from coupons import claiming, codes
+from coupons.models import (
+    CodeBatch,
+    Coupon,
+    CouponEvent,
+    CouponLot,
+    CouponStoreCount,
+    CouponTemplate,
+)
+from coupons.tasks import make_codes
 from shop.models import Customer, Merchant, Store
 from tests.coupons.test_claiming import sums
 from tests.orders.makers import template
@@ -53,10 +62,18 @@ LIMITS: dict[str, tuple[dict[str, Any], str]] = {
     "per day": ({"total": 1000, "per_day": LIMIT}, "sold_out_today"),
     "per store": ({"total": 1000, "per_store": LIMIT}, "sold_out_in_store"),
 }
+# And those of each customer: ten try twenty times, and may have two.
+OWN_LIMITS: dict[str, tuple[dict[str, Any], str]] = {
+    "per customer": ({"total": 1000, "per_customer": 2}, "claim_limit_reached"),
+    "per customer and day": (
+        {"total": 1000, "per_customer": 99, "per_customer_per_day": 2},
+        "claim_limit_today",
+    ),
+}
 
 
 def limited(merchant: Merchant, name: str) -> CouponTemplate:
-    offer = template(merchant, **LIMITS[name][0])
+    offer = template(merchant, **(LIMITS | OWN_LIMITS)[name][0])
     if name == "total of many lots":
         # Sixteen rows, of which some have one left and some two: twenty in all.
         for lot in offer.lots.order_by("number"):
@@ -97,47 +114,116 @@ def test_one_customer_two_hundred_times_at_once(
     assert Coupon.objects.count() == sums(offer)[0] == most
 
 
-def _in_a_process(offer: int, customers: list[int], dies_at: int | None, told: Any) -> None:
-    """Claims one after the other; at some claim the process dies before it is committed."""
+Step = Callable[[int], object]
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _in_a_process(
+    step: Step, dies: Step, customers: list[int], dies_at: int | None, start: Any, told: Any
+) -> None:
+    """Takes a step for one after the other, until it dies in one."""
     connection.close()
-    row = CouponTemplate.objects.get(pk=offer)
+    start.wait(30)
     for number, customer in enumerate(customers):
         if number == dies_at:
-            with connection.cursor() as cursor:
-                cursor.execute("BEGIN")
             with contextlib.suppress(DomainError):
-                claim(row, Customer(pk=customer))
-            os.kill(os.getpid(), signal.SIGKILL)
+                dies(customer)
+            _die()
         try:
-            claim(row, Customer(pk=customer))
+            step(customer)
         except DomainError as error:
             told.put(error.code)
         else:
             told.put("done")
 
 
-@pytest.mark.parametrize("name", ["total", "total of many lots", "budget", "per day"])
-def test_by_processes_of_which_some_are_killed_in_the_middle(merchant: Merchant, name: str) -> None:
-    offer, everyone = limited(merchant, name), [one.pk for one in crowd(merchant)]
-    before = sums(offer)[0]
+def by_processes(
+    step: Step, dies: Step, customers: list[int], dying: list[int | None]
+) -> Counter[str]:
+    """How the steps ended, by code, in so many processes released by one barrier; `dying` says of
+    each in which of its steps it dies."""
     connection.close()
     fork = multiprocessing.get_context("fork")
-    told = fork.SimpleQueue()
+    start, told = fork.Barrier(len(dying)), fork.SimpleQueue()
     workers = []
-    for number in range(4):
-        dies_at = (0, 2, None, None)[number]
-        mine = everyone[number::4]
-        workers.append(fork.Process(target=_in_a_process, args=(offer.pk, mine, dies_at, told)))
+    for number, dies_at in enumerate(dying):
+        mine = customers[number :: len(dying)]
+        args = (step, dies, mine, dies_at, start, told)
+        workers.append(fork.Process(target=_in_a_process, args=args))
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(60)
 
-    assert [worker.exitcode for worker in workers] == [-signal.SIGKILL] * 2 + [0] * 2
+    expected = [0 if dies_at is None else -signal.SIGKILL for dies_at in dying]
+    assert [worker.exitcode for worker in workers] == expected
+    ended: Counter[str] = Counter()
+    while not told.empty():
+        ended[told.get()] += 1
+    return ended
+
+
+@pytest.mark.parametrize("name", [*LIMITS, *OWN_LIMITS])
+def test_by_processes_of_which_some_are_killed_in_the_middle(merchant: Merchant, name: str) -> None:
+    offer, everyone = limited(merchant, name), [one.pk for one in crowd(merchant)]
+    if name in OWN_LIMITS:
+        everyone = [one for one in everyone[:10] for _n in range(20)]
+    store = goods.default_store(merchant) if name == "per store" else None
+    before = sums(offer)[0]
+
+    def take(customer: int) -> None:
+        claim(offer, Customer(pk=customer), store)
+
+    def dies(customer: int) -> None:
+        with transaction.atomic():  # the claim commits by itself: hold it open
+            take(customer)
+            _die()
+
+    ended = by_processes(take, dies, everyone, dying=[0, 2, *[None] * 6])
+
+    # Two of the one that was killed at its third, and all of the six that lived.
+    steps = 2 + 6 * SHOPPERS // 8
+    assert ended == {"done": LIMIT, (LIMITS | OWN_LIMITS)[name][1]: steps - LIMIT}
     given = Coupon.objects.count()
     # What was not committed was given to somebody else: the last voucher is always claimable.
     assert given == LIMIT == sums(offer)[0] - before
     assert CouponEvent.objects.filter(event="claimed").count() == given
+    counted = CouponStoreCount.objects.values_list("store", "given")
+    assert list(counted) == ([(store.pk, LIMIT)] if store else [])
+
+
+def test_one_known_code_by_processes_of_which_one_is_killed_in_the_middle(
+    merchant: Merchant,
+) -> None:
+    offer = template(merchant, way="code", total=1000)
+    batch = CodeBatch.objects.create(
+        merchant=merchant, template=offer, name="Everybody's", text="NEWYEAR", uses=LIMIT
+    )
+    make_codes()
+    everyone, given = [one.pk for one in crowd(merchant)], claiming.give
+
+    def take(customer: int) -> None:
+        codes.redeem(Customer(pk=customer, merchant=merchant), "new year")
+
+    def dies(customer: int) -> None:
+        """The use is counted and the coupon written, but neither is committed."""
+
+        def dying(giving: claiming.Giving) -> None:
+            given(giving)
+            _die()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(claiming, "give", dying)
+            take(customer)
+
+    ended = by_processes(take, dies, everyone, dying=[2, None, None, None])
+
+    assert ended == {"done": LIMIT, "code_used": 2 + 3 * SHOPPERS // 4 - LIMIT}
+    assert codes.used(batch) == Coupon.objects.count() == sums(offer)[0] == LIMIT
+    assert CouponEvent.objects.filter(event="claimed").count() == LIMIT
 
 
 def test_the_counter_failed_and_nothing_was_written(
