@@ -101,6 +101,33 @@ def test_who_has_theirs_gets_no_more_and_who_has_not_gets_the_next(merchant: Mer
     assert sums(offer) == (5, 100, 5)
 
 
+@pytest.mark.parametrize("audience", ["segment", "list"])
+def test_a_grant_that_begins_anew_gives_nobody_a_second_one(
+    merchant: Merchant, audience: str
+) -> None:
+    """Its place was lost, and everybody could have eight more: of one grant nobody has two."""
+    everyone = crowd(merchant, 25)
+    offer = template(merchant, per_customer=9)
+    made = grant(offer, audience=audience)
+    for one in everyone if audience == "list" else []:
+        made.targets.create(merchant=merchant, customer=one)
+    run_grants()
+    late = crowd(merchant, 1)[0]
+
+    Grant.objects.update(cursor=0, state="running", finished_at=None)
+    run_grants()
+
+    made.refresh_from_db()
+    whose = sorted(one.pk for one in everyone) + ([late.pk] if audience == "segment" else [])
+    assert owners(offer) == whose
+    assert (made.state, made.given, sums(offer)[0]) == ("done", len(whose), len(whose))
+    assert made.looked_at == 25 + len(whose)
+    # Another grant of the same template is another occasion.
+    grant(offer)
+    run_grants()
+    assert owners(offer) == sorted([*whose, *(one.pk for one in everyone), late.pk])
+
+
 def test_a_grant_stops_at_the_total_and_goes_on_when_it_rises(merchant: Merchant) -> None:
     """The last step asks for ten when five are left: `given + n` is compared with the total."""
     everyone = crowd(merchant, 40)
