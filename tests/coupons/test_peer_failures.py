@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from backend.money import Fen
-from coupons import claiming, grants, wallet
-from coupons.models import Coupon, CouponTemplate, Grant
+from coupons import claiming, codes, grants, wallet
+from coupons.models import CodeBatch, Coupon, CouponLot, CouponTemplate, Grant
+from coupons.tasks import make_codes
 from orders import lifecycle
 from orders.models import CloseReason
 from shop.models import Customer, Merchant
+from tests.coupons.test_cards import wait_for
 from tests.coupons.test_claiming import sums
 from tests.orders.makers import coupon, place, shelf, shopper, template
 from tests.orders.test_races import at_once
@@ -79,6 +83,32 @@ def test_6_a_coupon_worth_more_than_the_goods_leaves_nothing_below_zero(
     assert (bought.payable_fen, bought.discount_fen) == (0, 200)
 
 
+@pytest.mark.parametrize(("kept_by", "late"), [("template", "sold_out"), ("code", "code_used")])
+def test_7_a_limit_of_twenty_is_used_twenty_times_and_its_own_counter_says_so(
+    merchant: Merchant, kept_by: str, late: str
+) -> None:
+    """Sixty times it was, and the counter said eleven. Every other limit: `test_limits_raced`."""
+    offer = template(
+        merchant, total=20 if kept_by == "template" else 1000,
+        way="claim" if kept_by == "template" else "code",
+    )  # fmt: skip
+    batch = CodeBatch.objects.create(
+        merchant=merchant, template=offer, name="x", text="NEWYEAR", uses=20
+    )
+    make_codes()
+    calls: list[Any] = [
+        partial(claiming.claim, merchant=merchant.pk, template=offer.pk, customer=one.pk)
+        if kept_by == "template"
+        else partial(codes.redeem, one, "NEWYEAR")
+        for one in (shopper(merchant) for _n in range(60))
+    ]
+
+    assert at_once(calls, hands=30) == {"done": 20, late: 40}
+
+    assert sums(offer)[0] == Coupon.objects.count() == 20
+    assert codes.used(batch) == (0 if kept_by == "template" else 20)
+
+
 def test_8_the_share_of_a_customer_is_not_read_and_then_written(
     merchant: Merchant, customer: Customer
 ) -> None:
@@ -118,6 +148,46 @@ def test_10_what_was_read_before_the_wait_is_read_again_after_it(
 
     assert at_once(take, hands=9) == {"done": 1, "sold_out": 8}
     assert sums(offer) == (1, 1, 1)
+
+
+def _somebody_waits_for_us() -> bool:
+    """Whether another connection wants a lock that this one holds."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks"
+            " WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.parametrize(("left_elsewhere", "ended"), [(0, "sold_out"), (1, "done")])
+def test_10_a_claim_that_waited_for_a_lot_counts_what_is_left_when_it_has_it(
+    merchant: Merchant, customer: Customer, left_elsewhere: int, ended: str
+) -> None:
+    """It read that there is one left, and surely waits while that one goes to somebody else."""
+    offer = template(merchant, total=1000)
+    # The lot that both of these begin at has one left; another has one or none.
+    other = Customer.objects.create(pk=customer.pk + 16, merchant=merchant)
+    first, second, *_rest = sorted(
+        offer.lots.all(), key=lambda lot: (lot.number + customer.pk) % 16
+    )
+    offer.lots.update(given=F("share"))
+    CouponLot.objects.filter(pk=first.pk).update(given=F("share") - 1)
+    CouponLot.objects.filter(pk=second.pk).update(given=F("share") - left_elsewhere)
+    take: list[Any] = [
+        partial(claiming.claim, merchant=merchant.pk, template=offer.pk, customer=one.pk)
+        for one in (customer, other)
+    ]
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            take[1]()
+            waiting = pool.submit(at_once, take[:1], 1)
+            wait_for(_somebody_waits_for_us)
+        assert waiting.result(30) == {ended: 1}
+
+    assert sums(offer) == (1000, 1000, 1 + left_elsewhere)
+    assert not offer.lots.exclude(given=F("share")).exists()
 
 
 def test_18_a_refunded_orders_coupon_comes_back_and_a_closed_ones_too(
