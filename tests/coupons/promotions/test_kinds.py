@@ -19,6 +19,7 @@ from coupons.promotions import (
     Voucher,
     check,
     discount,
+    scope,
     text,
 )
 
@@ -186,6 +187,54 @@ def test_the_text_is_made_of_the_terms(
         assert text(kind, terms) == english
 
 
+EVERYTHING: dict[str, Any] = {
+    "tiers": [
+        {"threshold_fen": 10000, "off_fen": 1000},
+        {"threshold_fen": 20000, "off_fen": 3000},
+    ],
+    "categories": [1], "products": [2], "skus": [3],
+    "except_categories": [4], "except_products": [5], "except_skus": [6],
+    "stores": [7], "delivery": ["express", "pickup", "local", "virtual", "counter"],
+    "customers": "new", "weekdays": [6, 0], "hours": [["09:00", "11:30"], ["14:00", "21:00"]],
+    "blackouts": ["2026-12-24", "2026-12-25"], "not_with": ["flash", "group", "promotion"],
+    "exclusive": True, "personal": True, "grace_days": 3, "group": "brand", "store_percent": 40,
+}  # fmt: skip
+
+
+def test_whatever_can_be_said_of_a_voucher_is_in_its_text() -> None:
+    """All common terms and tiers at once; but who bears it, and what it goes with, is for staff."""
+    check("spend_and_save", EVERYTHING)
+
+    with translation.override("zh-hans"):
+        assert text("spend_and_save", EVERYTHING) == (
+            "满 ¥100.00 减 ¥10.00、满 ¥200.00 减 ¥30.00；限部分商品；部分商品除外；限部分门店；"
+            "限快递、自提、同城配送、虚拟商品、门店柜台；限新客；周一、周日；"
+            "09:00–11:30、14:00–21:00；2026-12-24、2026-12-25 不可用；"
+            "不与秒杀、拼团、促销活动同享；不与其他优惠同用；不可转赠；退款退回后至少 3 天内有效"
+        )
+    with translation.override("en"):
+        assert text("spend_and_save", EVERYTHING) == (
+            "¥10.00 off when you spend ¥100.00, ¥30.00 off when you spend ¥200.00; "
+            "for some goods only; some goods excepted; in some stores only; "
+            "for express delivery, pick-up, local delivery, virtual goods, the counter; "
+            "for new customers; Monday, Sunday; 09:00–11:30, 14:00–21:00; "
+            "not on 2026-12-24, 2026-12-25; not with flash sales, group buying, promotions; "
+            "not together with others; not to be passed on; "
+            "after a refund valid for 3 days at least"
+        )
+
+
+@pytest.mark.parametrize("name", sorted(scope.TERMS - {"group", "store_percent"}))
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_no_term_a_shopper_should_know_is_passed_over(name: str, language: str) -> None:
+    said = {**EVERYTHING, "threshold_fen": 5000, "given_back": "never"}
+
+    with translation.override(language):
+        plain = text("amount_off", {"off_fen": 1000})
+        assert text("amount_off", {"off_fen": 1000, name: said[name]}).startswith(plain)
+        assert text("amount_off", {"off_fen": 1000, name: said[name]}) != plain
+
+
 def test_every_kind_names_its_own_terms() -> None:
     for promotion in PROMOTIONS.values():
         assert promotion.terms
@@ -283,6 +332,38 @@ def test_a_coupon_may_be_kept_from_goods_that_a_promotion_reduced() -> None:
     )
 
     assert found.lines == (5, 0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "off", "reason"),
+    [
+        ({}, (4, 4, 4), ""),
+        ({"not_with": ["flash"]}, (6, 0, 6), ""),
+        ({"not_with": ["group"]}, (6, 6, 0), ""),
+        ({"not_with": ["flash", "group"]}, (12, 0, 0), ""),
+        ({"not_with": ["flash"], "skus": [2]}, (), "not_applicable"),
+        ({"not_with": ["group"], "skus": [2]}, (0, 12, 0), ""),
+        ({"not_with": ["flash"], "threshold_fen": 201}, (), "below_threshold"),
+        ({"not_with": ["group", "promotion"], "threshold_fen": 200}, (6, 6, 0), ""),
+    ],
+)
+def test_a_coupon_may_be_kept_from_goods_at_another_offers_price(
+    terms: dict[str, Any], off: tuple[int, ...], reason: str
+) -> None:
+    """Such goods don't count towards its threshold either."""
+    lines = ("", "flash", "group")
+    bought = Basket(
+        tuple(
+            BasketLine(sku, 10 * sku, 1, Fen(100), 1, offer=offer)
+            for sku, offer in enumerate(lines, 1)
+        )
+    )
+    whole = {"off_fen": 12, **terms}
+    check("amount_off", whole)
+
+    found = discount(Voucher(1, "券", "amount_off", whole), bought)
+
+    assert (found.lines, found.reason) == (off, reason)
 
 
 def test_a_tier_that_is_reached_says_how_far_the_next_one_is() -> None:
