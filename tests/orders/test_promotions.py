@@ -461,7 +461,7 @@ def test_the_last_gifts_are_given_once_however_many_come(merchant: Merchant) -> 
             try:
                 place(customer, (bought, 1), payable=1000)
             except checkout.PriceChanged:
-                continue  # the gift went to somebody else meanwhile: without it, it is another quote
+                continue  # the gift went to somebody else: without it, it is another quote
             else:
                 return
 
