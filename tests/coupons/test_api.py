@@ -67,6 +67,25 @@ def test_the_same_tap_twice_claims_once(merchant: Merchant, api: Api) -> None:
     assert Coupon.objects.count() == 1
 
 
+def test_where_a_claim_came_from_is_kept_with_its_coupon(merchant: Merchant, api: Api) -> None:
+    template = makers.template(merchant, per_customer=9)
+    path = f"coupon-templates/{template.pk}/claim"
+    said = {"scene": 1011, "channel": "poster", "guide": "王", "room": "", "shop": "dropped"}
+
+    first = api("POST", path, {"source": said}, Idempotency_Key="tap")
+    again = api("POST", path, {"source": {"channel": "other"}}, Idempotency_Key="tap")
+    plain = api("POST", path, {})
+    unusable = api("POST", path, {"source": "poster"})
+
+    assert [answer.status for answer in (first, again, plain, unusable)] == [201, 200, 201, 201]
+    kept = dict(Coupon.objects.values_list("pk", "source"))
+    assert kept == {
+        first.body["id"]: {"scene": "1011", "channel": "poster", "guide": "王"},
+        plain.body["id"]: {},
+        unusable.body["id"]: {},
+    }
+
+
 @pytest.mark.parametrize(
     ("code", "status", "more"),
     [

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from psycopg import pq
 
 from backend.errors import DomainError
 from backend.numbers import new_code
@@ -30,6 +31,7 @@ from shop.models import Customer, Merchant
 from tests.orders.makers import place, shelf, shopper, template
 from tests.orders.test_races import at_once
 from tests.shop import goods
+from tests.shop.conftest import signed_in
 
 
 @pytest.fixture
@@ -265,6 +267,36 @@ def test_a_claim_is_one_statement(merchant: Merchant, django_assert_num_queries:
         assert taken(offer, customer) == "done"
 
     assert CouponEvent.objects.filter(event="claimed").count() == 1
+
+
+@pytest.mark.parametrize(("total", "status", "least"), [(5000, 201, 1), (0, 409, 2)])
+def test_no_transaction_is_open_while_the_view_thinks(
+    merchant: Merchant, total: int, status: int, least: int
+) -> None:
+    """Each statement of the request begins outside one, and leaves none open behind it."""
+    offer, customer = template(merchant, total=total), shopper(merchant)
+    api = signed_in(customer)
+    open_around: list[bool] = []
+
+    def is_open() -> bool:
+        idle = pq.TransactionStatus.IDLE
+        return connection.in_atomic_block or connection.connection.info.transaction_status != idle
+
+    def look(execute: Any, *args: Any) -> Any:
+        open_around.append(is_open())
+        try:
+            return execute(*args)
+        finally:
+            open_around.append(is_open())
+
+    connection.ensure_connection()
+    with connection.execute_wrapper(look):
+        answer = api("POST", f"coupon-templates/{offer.pk}/claim", {})
+
+    assert not connection.settings_dict["ATOMIC_REQUESTS"]
+    assert (answer.status, Coupon.objects.count()) == (status, int(status == 201))
+    assert len(open_around) >= 2 * least
+    assert not any(open_around)
 
 
 def test_codes_are_long_and_have_no_look_alikes() -> None:

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from backend.money import Fen
@@ -152,6 +152,21 @@ def test_a_coupon_given_back_can_be_used_again_by_another_purchase(merchant: Mer
 
     states = dict(CouponUse.objects.values_list("reference", "state"))
     assert states == {"P1": "returned", "P2": "held"}
+
+
+@pytest.mark.parametrize("state", ["held", "used"])
+def test_the_database_itself_refuses_a_second_use(state: str, merchant: Merchant) -> None:
+    """Whatever the statements above it say: one that was returned is no use any more."""
+    coupon = brought_to(CouponStatus.USED, merchant)
+    of: dict[str, Any] = {"merchant": merchant, "coupon": coupon, "saved_fen": Fen(1)}
+
+    with pytest.raises(IntegrityError, match="coupon_use_live_once"), transaction.atomic():
+        CouponUse.objects.create(**of, reference="P2", state=state)
+
+    assert CouponUse.objects.get().reference == "P1"
+    CouponUse.objects.create(**of, reference="P3", state="returned")
+    CouponUse.objects.update(state="returned")
+    CouponUse.objects.create(**of, reference="P2", state=state)
 
 
 def test_somebody_elses_coupon_moves_for_nobody(merchant: Merchant) -> None:

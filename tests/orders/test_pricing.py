@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from backend.money import Fen
 from coupons.promotions import PROMOTIONS, Gift, Voucher, check
+from orders.api.shapes import WHY_UNUSABLE
 from orders.pricing import NotTogether, quote
 from orders.quotes import Circumstances, FreightRule, Offered, Quote, Wish
 
@@ -329,5 +330,6 @@ def test_no_coupons_a_shopper_could_name_make_it_cheaper_than_none_named(case: C
             with contextlib.suppress(NotTogether):
                 prices.append(case.quote(named).payable)
     assert ours.payable == min(prices)
-    # Named, the same ones cost the same.
+    # Named, the same ones cost the same; and of the others somebody can say why not.
     assert case.quote(list(ours.saved)).payable == ours.payable
+    assert {one.reason for one in (*ours.unusable, *ours.not_applied)} <= set(WHY_UNUSABLE)

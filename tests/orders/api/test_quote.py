@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from backend.money import Fen
 from coupons.models import Coupon
+from coupons.promotions import Voucher
 from orders import basket, checkout
+from orders.api.shapes import WHY_UNUSABLE, why_unusable
 from orders.models import MAX_QUANTITY, Purchase
+from orders.quotes import Unusable
 from shop.models import Address, Customer, Merchant, Product, Sku, Stock, StockMovement, Store
 from tests.orders import makers
 from tests.shop import goods
@@ -150,6 +155,25 @@ def test_what_a_blackout_day_refuses_says_so(
     assert (refused.status, refused.body["code"]) == (409, "coupon_unavailable")
     mine.refresh_from_db()
     assert mine.status == "claimed"
+
+
+@pytest.mark.parametrize("reason", WHY_UNUSABLE)
+def test_every_reason_is_said_in_both_languages_with_what_is_missing(reason: str) -> None:
+    said = {}
+    for language in ("zh-hans", "en"):
+        with translation.override(language):
+            at = timezone.make_aware(dt.datetime(2026, 12, 1, 8))
+            one = Voucher(1, "x", "amount_off", {}, begins=at)
+            said[language] = why_unusable(Unusable(one, reason, Fen(1200)))
+
+    assert re.search("[一-鿿]", said["zh-hans"])
+    assert not re.search("[A-Za-z%]", said["zh-hans"])
+    assert re.search("[a-z]{2}", said["en"])
+    assert not re.search("[一-鿿%]", said["en"])
+    tells_how_much = ["12.00" in words for words in said.values()]
+    assert tells_how_much == [reason == "below_threshold"] * 2
+    tells_when = ["2026-12-01 08:00" in words for words in said.values()]
+    assert tells_when == [reason == "not_yet"] * 2
 
 
 def test_coupons_may_be_named_or_left_at_home(
