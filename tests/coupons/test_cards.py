@@ -49,6 +49,7 @@ from tests.orders.makers import place, shelf, shopper, template
 from tests.orders.test_races import at_once
 from tests.sandbox import SandboxProcess
 from tests.shop.conftest import open_shop, signed_in
+from tests.wechat.conftest import Letterbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -476,6 +477,62 @@ class TestIntoTheWallet:
         elsewhere = "/webhooks/wechat-vouchers/nobody"
         assert Client().post(elsewhere, b"{}", content_type="a/b").status_code == 404
         assert Client().get(hook).status_code == 405
+
+    def test_a_message_about_a_batch_nobody_published_is_refused_until_it_is_known(
+        self, account: PayAccount, weixin: SandboxProcess, customer: Customer, letterbox: Letterbox
+    ) -> None:
+        """It may come before we have written down what WeChat calls the batch; it is told again."""
+        batch = publish(account)
+        Vouchers(pay_credentials(account)).set_callback(letterbox.url)
+        put(weixin, customer, f"coupon-templates/{batch.template_id}")
+        body, signed = letterbox.next(), letterbox.headers[-1]
+        hook = f"/webhooks/wechat-vouchers/{account.merchant.slug}"
+
+        def tell() -> Any:
+            heads = {name: said for name, said in signed.items() if name.startswith("Wechatpay-")}
+            return Client().post(hook, body, content_type="application/json", headers=heads)
+
+        WeChatBatch.objects.update(stock_id="")
+        refused = tell()
+        assert (refused.status_code, refused.json()) == (
+            404, {"code": "FAIL", "message": "unknown batch"},
+        )  # fmt: skip
+        assert not Card.objects.exists()
+
+        WeChatBatch.objects.update(stock_id=batch.stock_id)
+        assert (tell().status_code, tell().json()["code"]) == (200, "SUCCESS")
+        take_in_cards()
+        assert Coupon.objects.get().customer == customer
+
+    @pytest.mark.parametrize("mode", ["WECHATPAY_MODE", "MERCHANT_API"])
+    def test_a_message_that_names_nobody_is_kept_where_staff_see_it(
+        self, mode: str, account: PayAccount, weixin: SandboxProcess, customer: Customer
+    ) -> None:
+        """A code of ours says whose coupon it is; of WeChat's, nobody's wallet can have it."""
+        batch = publish(account, mode)
+        Vouchers(pay_credentials(account)).modify(batch.stock_id, {"notify_config": {}}, "NOBODY")
+        path = f"coupon-templates/{batch.template_id}"
+        if mode == "MERCHANT_API":
+            claimed = signed_in(customer)("POST", f"{path}/claim", {})
+            path = f"coupons/{claimed.body['id']}"
+
+        assert put(weixin, customer, path) == "SUCCESS"
+        arrived(batch)
+        for _n in range(2):  # nor does greeting anybody, or the night, stumble over it
+            Customer.objects.update(greet_at=timezone.now())
+            greet_customers()
+            take_in_cards()
+            compare(batch)
+
+        card, ours = Card.objects.get(), mode == "MERCHANT_API"
+        assert (card.openid, card.error, card.act_at) == ("", "", None)
+        assert (card.coupon is not None, Coupon.objects.count()) == (ours, int(ours))
+        batch.refresh_from_db()
+        assert batch.compare_error == ""
+        lists = desk.Shop("Ours", account.merchant).owner.get(
+            f"{desk.address(Card, 'changelist')}?coupon__isempty=1"
+        )
+        assert (card.code in lists.content.decode()) != ours
 
     def test_a_lost_message_is_found_by_asking(
         self, account: PayAccount, weixin: SandboxProcess, customer: Customer

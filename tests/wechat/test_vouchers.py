@@ -322,6 +322,20 @@ class TestMessages:
         assert (said.code, said.openid) == (sent["coupon_code"], "")
         assert said.at == dt.datetime.fromisoformat(json.loads(body)["create_time"])
 
+    def test_it_is_read_though_it_names_nobody(
+        self, wechat: SandboxProcess, mine: Vouchers, letterbox: Letterbox
+    ) -> None:
+        """Of a batch without notify_config, WeChat doesn't say whose a coupon is."""
+        mine.set_callback(letterbox.url)
+        stock_id = mine.create(stock(), number())
+        mine.modify(stock_id, {"notify_config": {}}, number())
+        sent = send(wechat, mine, stock_id)
+
+        body = letterbox.next()
+        said = mine.notification(letterbox.headers[-1], body)
+
+        assert (said.stock_id, said.code, said.openid) == (stock_id, sent["coupon_code"], "")
+
     @pytest.mark.parametrize("fault", ["forged_signature", "stale"])
     def test_forged_or_old_it_is_not(self, fault: str, mine: Vouchers, told: Any) -> None:
         headers, body, _sent = told(fault)

@@ -162,7 +162,7 @@ def test_every_reason_is_said_in_both_languages_with_what_is_missing(reason: str
     said = {}
     for language in ("zh-hans", "en"):
         with translation.override(language):
-            at = timezone.make_aware(dt.datetime(2026, 12, 1, 8))
+            at = dt.datetime(2026, 12, 1, tzinfo=dt.UTC)
             one = Voucher(1, "x", "amount_off", {}, begins=at)
             said[language] = why_unusable(Unusable(one, reason, Fen(1200)))
 
