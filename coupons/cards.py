@@ -133,7 +133,7 @@ def note(mch_id: str, sent: Sent) -> bool:
     if batch is None:
         log.warning("a coupon of batch %s, which nobody has published here", sent.stock_id)
         return False
-    _card, new = Card.objects.get_or_create(
+    card, new = Card.objects.get_or_create(
         merchant_id=batch.merchant_id,
         batch=batch,
         code=sent.code,
@@ -142,9 +142,15 @@ def note(mch_id: str, sent: Sent) -> bool:
             "act_at": timezone.now(),
         },
     )  # fmt: skip
-    if new and sent.openid:
+    if sent.openid and (new or _named(card, sent.openid)):
         _settle(batch, sent.openid)
     return True
+
+
+def _named(card: Card, openid: str) -> bool:
+    """Whether it is only now that WeChat says whose a card is: then it is looked at again."""
+    nobodys = Card.objects.filter(pk=card.pk, openid="", coupon=None, error="")
+    return bool(nobodys.update(openid=openid, act_at=timezone.now()))
 
 
 def _settle(batch: WeChatBatch, openid: str) -> None:

@@ -148,6 +148,8 @@ class CouponTemplateForm(OwnedForm):
             self.add_error("valid_days", _("Say how many days, or from when until when."))
         elif ends <= begins:
             self.add_error("valid_until", _("The end comes after the beginning."))
+        elif (offered := cleaned.get("ends_at", self.instance.ends_at)) and offered > ends:
+            self.add_error("ends_at", _("What is given then would be over already."))
 
 
 @admin.register(CouponTemplate)

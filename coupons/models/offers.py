@@ -103,6 +103,10 @@ class CouponTemplate(Owned):
                 | Q(way="automatic"),
             ),
             models.CheckConstraint(
+                name="coupon_template_given_before_it_is_over",
+                condition=Q(valid_until__isnull=True) | Q(ends_at__lte=F("valid_until")),
+            ),
+            models.CheckConstraint(
                 name="coupon_template_gift_is_automatic",
                 condition=~Q(kind="gift") | Q(way="automatic"),
             ),

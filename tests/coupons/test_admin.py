@@ -88,6 +88,16 @@ def test_a_template_is_written_and_says_itself_in_words(ours: Shop, client: Clie
         ({"valid_days": "0"}, "valid_days"),
         ({"ends_at_0": "2025-01-01"}, "ends_at"),
         ({"valid_from_0": "2026-01-01", "valid_from_1": "00:00"}, "valid_days"),
+        (
+            {
+                "valid_days": "",
+                "valid_from_0": "2026-01-01",
+                "valid_from_1": "00:00",
+                "valid_until_0": "2026-12-31",
+                "valid_until_1": "23:59",
+            },
+            "ends_at",
+        ),
     ],
 )
 def test_a_template_that_can_not_be_kept_is_refused(

@@ -1116,3 +1116,18 @@ class TestAtTheDesk:
         bare = desk.errors(self.add(ours, plain, ours.one(PayAccount)))
         assert "API v3" in str(bare["account"])
         assert not WeChatBatch.objects.exclude(pk=ours.one(WeChatBatch).pk).exists()
+
+
+def test_a_message_without_openid_is_made_good_by_asking(
+    account: PayAccount, weixin: SandboxProcess, customer: Customer
+) -> None:
+    batch = publish(account)
+    Vouchers(pay_credentials(account)).modify(batch.stock_id, {"notify_config": {}}, "NOBODY")
+    assert put(weixin, customer, f"coupon-templates/{batch.template_id}") == "SUCCESS"
+    arrived(batch)
+    CardAsk.objects.update(at=timezone.now() - HOUR)
+
+    compare(batch)
+    take_in_cards()
+
+    assert Coupon.objects.get().customer == customer
