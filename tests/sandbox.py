@@ -7,6 +7,7 @@ Knows nothing of Django or of the shop.
 """
 
 import contextlib
+import datetime as dt
 import json
 import os
 import subprocess
@@ -164,6 +165,20 @@ class Sandbox:
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {seconds} s in vain; the books say {trade}")
             time.sleep(0.01)
+
+    def quiet(self, seconds: float = 10.0, **where: str) -> None:
+        """Return once nothing of these trades is being told this moment; what comes later, may."""
+        deadline = time.monotonic() + seconds
+        while any(map(_on_its_way, self.books(**where))):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"still being told after {seconds} s: {self.books(**where)}")
+            time.sleep(0.01)
+
+
+def _on_its_way(trade: dict[str, Any]) -> bool:
+    soon = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=0.5)
+    dues = [news["notification_due"] for news in (trade, *trade["refunds"])]
+    return any(due and dt.datetime.fromisoformat(due) < soon for due in dues)
 
 
 class SandboxProcess(Sandbox):
