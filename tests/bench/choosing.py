@@ -19,7 +19,7 @@ LINES: Final = 50
 COUPONS: Final = 60
 # What each coupon takes off at most, as a part of all the goods; and when free freight is lost.
 BASKETS: Final = {"plain": (100, (0.1, 0.9)), "hard": (3, (0.3, 1.0))}
-_PATIENCE: Final = 50  # times as much work as a shopper waits for
+_PATIENCE: Final = 20  # times as much work as a quote may take
 
 
 def _wish(sku: int, store: int, price: int, quantity: int) -> Wish:
