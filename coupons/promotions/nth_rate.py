@@ -41,5 +41,5 @@ class NthRate:
         percent = terms["pay_percent"]
         facts = {"nth": terms["nth"], "off": 100 - percent, "tenths": checks.tenths(percent)}
         if not percent:
-            return translate("Every %(nth)s. one free") % facts
-        return translate("Every %(nth)s. one %(off)s%% off") % facts
+            return translate("One in %(nth)s free") % facts
+        return translate("One in %(nth)s at %(off)s%% off") % facts
