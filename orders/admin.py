@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.dialogs import DialogForm, done, refused
 from backend.desk.roles import Area, Level, may, signature
 from backend.desk.tenancy import MerchantAdmin, OwnedFilter, ReadOnlyInline
-from backend.desk.widgets import LineBox, ListedBox, action, display, ending, picture
+from backend.desk.widgets import LineBox, ListedBox, action, display, ending, picture, who
 from backend.errors import DomainError
+from coupons.models import promotion_kinds
 from coupons.promotions import Gift
 from orders import lifecycle
 from orders.models import Order, OrderEvent, OrderLine, OrderStatus, Parcel, Reduction
@@ -116,10 +117,14 @@ class LineInline(ReadOnlyInline):
 class ReductionInline(ReadOnlyInline):
     area = Area.ORDERS
     model = Reduction
-    fields = ("name", "kind", "on_what", "amount", "by_merchant", "by_store")
+    fields = ("name", "shown_kind", "on_what", "amount", "by_merchant", "by_store")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("line")
+
+    @display(description=_("kind"))
+    def shown_kind(self, reduction: Reduction) -> str:
+        return dict(promotion_kinds()).get(reduction.kind, reduction.kind)
 
     @display(description=_("taken off"))
     def on_what(self, reduction: Reduction) -> Any:
@@ -147,7 +152,15 @@ class ParcelInline(ReadOnlyInline):
 class EventInline(ReadOnlyInline):
     area = Area.ORDERS
     model = OrderEvent
-    fields = ("at", "event", "by", "note")
+    fields = ("at", "shown_event", "shown_by", "note")
+
+    @display(description=_("event"))
+    def shown_event(self, event: OrderEvent) -> str:
+        return str(lifecycle.EVENT_TEXTS[lifecycle.Event(event.event)])
+
+    @display(description=_("by"))
+    def shown_by(self, event: OrderEvent) -> str:
+        return who(event.by)
 
 
 def _whereto(order: Order) -> str:

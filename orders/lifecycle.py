@@ -43,6 +43,15 @@ class Event(StrEnum):
     CLOSE = "close"
 
 
+EVENT_TEXTS: Final = {
+    Event.PLACE: _("Order placed"),
+    Event.PAY: _("Paid"),
+    Event.SHIP: _("Shipped"),
+    Event.RECEIVE: _("Received"),
+    Event.CLOSE: _("Closed"),
+}
+
+
 @dataclass(frozen=True)
 class Step:
     """From which statuses, to which, stamping which column."""

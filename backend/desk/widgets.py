@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django import forms
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from shop.catalogue import picture_url
 
@@ -98,6 +99,19 @@ def pictures(paths: Iterable[str]) -> SafeString:
     """Thumbnails side by side."""
     shown = format_html_join("", "{}", ((picture(path, 96),) for path in paths))
     return format_html('<div style="display:flex;flex-wrap:wrap;gap:8px">{}</div>', shown)
+
+
+_ACTORS: Final = {
+    "shopper": _("the shopper"),
+    "payment": _("a payment"),
+    "clock": _("the clock"),
+    "sweep": _("the clock"),
+}
+
+
+def who(by: str) -> str:
+    """Who did something, as a history keeps it: staff by name, what does it by itself in words."""
+    return str(_ACTORS.get(by, by))
 
 
 def ending(number: str, kept: int = 4) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from django import forms
 from django.contrib import admin
@@ -14,9 +14,22 @@ from django.utils.translation import gettext_lazy as _
 from backend.desk.dialogs import DialogForm, done, refused
 from backend.desk.roles import Area, signature
 from backend.desk.tenancy import MerchantAdmin, ReadOnlyInline
-from backend.desk.widgets import LineBox, action, display
+from backend.desk.widgets import LineBox, action, display, who
 from coupons import promotions, wallet
 from coupons.models import Coupon, CouponEvent, CouponStatus
+
+_EVENT_TEXTS: Final = {
+    "claimed": _("given"),
+    wallet.Event.HOLD: _("held by an unpaid purchase"),
+    wallet.Event.LET_GO: _("let go by a purchase"),
+    wallet.Event.USE: _("used"),
+    wallet.Event.REDEEM: _("used at the counter"),
+    wallet.Event.UNDO: _("redemption undone"),
+    wallet.Event.GIVE_BACK: _("given back"),
+    wallet.Event.EXPIRE: _("expired"),
+    wallet.Event.VOID: _("voided"),
+    wallet.Event.PASS_ON: _("passed on to a friend"),
+}
 
 
 class VoidForm(DialogForm):
@@ -26,7 +39,15 @@ class VoidForm(DialogForm):
 class EventInline(ReadOnlyInline):
     area = Area.COUPONS
     model = CouponEvent
-    fields = ("at", "event", "reference", "by")
+    fields = ("at", "shown_event", "reference", "shown_by")
+
+    @display(description=_("event"))
+    def shown_event(self, event: CouponEvent) -> str:
+        return str(_EVENT_TEXTS.get(event.event, event.event))
+
+    @display(description=_("by"))
+    def shown_by(self, event: CouponEvent) -> str:
+        return who(event.by)
 
 
 @admin.register(Coupon)

@@ -14,18 +14,10 @@ from coupons.promotions import Voucher
 from orders import quotes
 from orders.checkout import Priced
 from orders.gifts import GONE
-from orders.lifecycle import Event
+from orders.lifecycle import EVENT_TEXTS, Event
 from orders.models import Order, OrderLine, OrderStatus, Purchase, PurchaseStatus
 from shop.addresses import SHOWN
 from shop.catalogue import picture_url
-
-_EVENT_TEXTS = {
-    Event.PLACE: _("Order placed"),
-    Event.PAY: _("Paid"),
-    Event.SHIP: _("Shipped"),
-    Event.RECEIVE: _("Received"),
-    Event.CLOSE: _("Closed"),
-}
 
 # What a shopper may do next, by status; clients draw these as buttons.
 _ACTIONS: dict[str, list[str]] = {
@@ -303,7 +295,7 @@ def order_detail_shape(order: Order) -> dict[str, Any]:
         "events": [
             {
                 "event": event.event,
-                "text": _EVENT_TEXTS[Event(event.event)],
+                "text": EVENT_TEXTS[Event(event.event)],
                 "at": event.at,
             }
             for event in order.events.all()

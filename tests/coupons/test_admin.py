@@ -202,6 +202,7 @@ def test_a_coupon_is_taken_out_of_a_wallet_with_a_reason(ours: Shop, client: Cli
     assert event.by
     seen = client.get(address(Coupon, "change", coupon.pk)).content.decode()
     assert "printed twice" in seen
+    assert "voided" in seen
 
 
 PROMOTION = {
