@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -29,8 +28,6 @@ from coupons import (
 from coupons.models import Card, CodeBatch, Grant, WeChatBatch
 from shop import messages
 from shop.models import Customer
-
-log = logging.getLogger(__name__)
 
 _BATCH: Final = 200
 # So long one run goes on, well within a task's limit; what is left it wakes itself for.

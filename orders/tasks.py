@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Final
 
@@ -13,8 +12,6 @@ from backend import metrics
 from backend.celery import take_due, wake
 from orders import figures, lifecycle, receivers
 from orders.models import Order, OrderStatus, Purchase
-
-log = logging.getLogger(__name__)
 
 _BATCH: Final = 500
 _SECONDS: Final = 40.0

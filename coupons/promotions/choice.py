@@ -53,16 +53,20 @@ class _Taking:
         self.places = [place for place, off in enumerate(offer.discount.lines) if off]
         self.off = [int(offer.discount.lines[place]) for place in self.places]
         self.worth = sum(self.off) + self.freight
-        self.size = len(self.places)
+        self.size = 1 + len(self.places)  # looking at it is work, even where it is for no line
         # Two places at least, as it answers no list for one.
         self._rest = itemgetter(*self.places, *self.places[:1]) if self.places else None
 
-    def adds(self, left: Sequence[int]) -> int:
-        """How much it saves where so much of each line is left to pay."""
+    def goods(self, left: Sequence[int]) -> int:
+        """How much it takes off the goods where so much of each line is left to pay."""
         if self._rest is None:
-            return self.freight
+            return 0
         rest: Sequence[int] = self._rest(left)
-        return sum(map(min, self.off, rest)) + self.freight
+        return sum(map(min, self.off, rest))
+
+    def adds(self, left: Sequence[int], freight: int) -> int:
+        """How much it can add where so much is left to pay, and at most so much of the freight."""
+        return self.goods(left) + min(self.freight, freight)
 
     def take(self, left: Sequence[int]) -> list[int]:
         """What is left of each line after it."""
@@ -166,14 +170,14 @@ class _Search:
                     continue
                 left, taken, spared = list(self.lines), 0, 0
                 for one in fewer:
-                    taken += one.adds(left) - one.freight
+                    taken += one.goods(left)
                     left, spared = one.take(left), spared + one.freight
                 used = {one.offer.group for one in fewer}
                 for group in self.groups:
                     if group[0].offer.group in used:
                         continue
                     for one in group:
-                        goods = one.adds(left) - one.freight
+                        goods = one.goods(left)
                         self.work += one.size
                         if taken + goods + self.least_freight <= self.most:
                             continue
@@ -203,18 +207,18 @@ class _Search:
             self.found, self.most = chosen, worth
         slots = self.most_together - len(chosen)
         while slots and bounds and self.work < MOST_WORK:
-            bounds = self._tightened(bounds, left, slots)
+            bounds = self._tightened(bounds, left, max(0, self.most_freight - spared), slots)
             if worth + sum(bound for bound, _adds in bounds[:slots]) <= self.most:
                 return
             (_bound, adds), *bounds = bounds
             for more, one in sorted(adds, key=_first, reverse=True):
                 if more:
                     self._descend(
-                        (*chosen, one.offer), one.take(left), taken + more - one.freight,
+                        (*chosen, one.offer), one.take(left), taken + one.goods(left),
                         spared + one.freight, bounds,
                     )  # fmt: skip
 
-    def _tightened(self, bounds: _Bounds, left: list[int], slots: int) -> _Bounds:
+    def _tightened(self, bounds: _Bounds, left: list[int], freight: int, slots: int) -> _Bounds:
         """The bounds, greatest first: as tight as is needed to know the greatest `slots` of them,
         and what each offer of those adds now.
         """
@@ -225,7 +229,7 @@ class _Search:
             if len(greatest) == slots and greatest[0] >= bound:
                 known += stale[place:]
                 break
-            now = [(one.adds(left), one) for _before, one in adds]
+            now = [(one.adds(left, freight), one) for _before, one in adds]
             self.work += sum(one.size for _more, one in now)
             most = max(now, key=_first)[0]
             known.append((most, now))

@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 
 from backend.money import Fen
 from coupons.promotions import Discount, Voucher
-from coupons.promotions.choice import MOST_TOGETHER, Freight, Offer, best, lawful, saved, taken_off
+from coupons.promotions.choice import (
+    MOST_TOGETHER,
+    MOST_WORK,
+    Freight,
+    Offer,
+    _Search,
+    best,
+    lawful,
+    saved,
+    taken_off,
+)
 
 
 def offer(
@@ -75,6 +85,16 @@ def test_together_they_never_take_more_than_a_line_costs(
     for line, price in enumerate(lines):
         assert sum(share[line] for share in shares) <= price
         assert all(share[line] >= 0 for share in shares)
+
+
+def test_a_wallet_full_of_freight_coupons_ends_its_search() -> None:
+    """They are for no line at all, and each of them looks as good as the one before."""
+    lines = [10_000]
+    many = [offer(n, freight=800, group=f"g{n % 20}") for n in range(60)]
+    search = _Search(many, lines, lambda _off: 800, MOST_TOGETHER)
+
+    assert len(search.run()) == 1
+    assert search.work < MOST_WORK // 20
 
 
 def test_a_coupon_that_loses_free_freight_stays_in_the_wallet() -> None:
